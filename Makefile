@@ -1,0 +1,46 @@
+# The two commands of the README are `make run` and `make test`; each builds .venv when it is needed.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+WORLD ?= scenarios/worlds/neighbourhood.toml
+
+.PHONY: run test lint bench clean help
+.DEFAULT_GOAL := help
+
+help:  ## say what the targets do
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+run: $(VENV)/.run  ## a day of a neighbourhood, read by the head-end in virtual time (WORLD=... for another)
+	@$(BIN)/amiloop run $(WORLD)
+
+test: $(VENV)/.test  ## every test, with the independent implementations as second opinion
+	@$(BIN)/pytest -n $${PYTEST_WORKERS:-2} $(ARGS)
+
+lint: $(VENV)/.lint  ## style, types and import directions
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.test  ## speed beside other implementations, as ratios
+	@$(BIN)/python -m benches $(ARGS)
+
+clean:  ## remove the environment and the runs
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "amiloop needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 3; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python pyproject.toml
+	@echo "installing amiloop into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[sim,web]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.run
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[lint,test]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""amiloop's head-end system: everything an operator installs."""

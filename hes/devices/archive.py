@@ -1,0 +1,68 @@
+"""The archive: the devices the head-end answers for, and how each is reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType, Protocol
+
+from hes.devices.profiles import DeviceProfile
+
+DeviceId = NewType("DeviceId", int)
+"""The store's number of a device."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dcu:
+    """A data concentrator. terminal_id: its Q/GDW 376.1 identity as printed, such as 07310001."""
+
+    device_id: DeviceId
+    name: str
+    terminal_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """A meter behind a concentrator.
+
+    number: the meter number, which is also its physical address in the gateway header (ASCII).
+    system_title: 8 octets. key_ref: where its secrets are found; the archive itself holds none.
+    """
+
+    device_id: DeviceId
+    number: str
+    dcu: str
+    profile: DeviceProfile
+    system_title: bytes
+    key_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSecrets:
+    """What a client needs to open a meter. Never printed, never stored beside the device."""
+
+    encryption_key: bytes
+    authentication_key: bytes
+    password: bytes = b""
+
+    def __repr__(self) -> str:
+        return "MeterSecrets(***)"
+
+
+class KeyProvider(Protocol):
+    """Where secrets come from: a vault, a file, or the simulated world's seed."""
+
+    def secrets(self, key_ref: str) -> MeterSecrets:
+        """Raises ConfigError when nothing is known under that reference."""
+        ...
+
+
+class Archive:
+    """Devices by what they are looked up by. Insertion order is kept: it reaches the wire."""
+
+    def __init__(self, dcus: list[Dcu], meters: list[Meter]) -> None:
+        self.dcus = {dcu.name: dcu for dcu in dcus}
+        self.meters = {meter.device_id: meter for meter in meters}
+        self.dcu_by_terminal = {dcu.terminal_id: dcu for dcu in dcus}
+        self.meters_of: dict[str, list[Meter]] = {dcu.name: [] for dcu in dcus}
+        for meter in meters:
+            self.meters_of[meter.dcu].append(meter)

@@ -1,0 +1,1 @@
+"""amiloop's simulated field: meters, concentrators and media in virtual time."""
