@@ -33,8 +33,9 @@ class Coverage:
         """Note rows that the meter never captured: they are not asked for again."""
         self._absent |= self._bits(indices) & ~self._present
 
-    def present_count(self, span: range) -> int:
-        return (self._slice(self._present, span)).bit_count()
+    def count(self) -> int:
+        """How many rows are stored in all."""
+        return self._present.bit_count()
 
     def is_present(self, index: int) -> bool:
         return index >= self._origin and bool(self._present >> (index - self._origin) & 1)
@@ -45,6 +46,10 @@ class Coverage:
     def unread(self, span: range) -> list[int]:
         """Stamp numbers of `span` that are not stored, whatever the reason."""
         return _set_bits(self._slice(~self._present, span), span.start)
+
+    def runs(self, span: range) -> list[range]:
+        """Runs of stamp numbers of `span` that are here."""
+        return _runs(_set_bits(self._slice(self._present, span), span.start))
 
     def to_ask(self, span: range) -> list[range]:
         """Runs of stamp numbers of `span` worth asking for: neither stored nor known never to have been captured."""

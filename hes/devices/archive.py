@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NewType, Protocol
 
+from hes.devices import profiles
 from hes.devices.profiles import DeviceProfile
+from hes.store.store import DeviceKind, Store
 
 DeviceId = NewType("DeviceId", int)
 """The store's number of a device."""
@@ -66,3 +68,25 @@ class Archive:
         self.meters_of: dict[str, list[Meter]] = {dcu.name: [] for dcu in dcus}
         for meter in meters:
             self.meters_of[meter.dcu].append(meter)
+
+
+async def load_archive(store: Store) -> Archive:
+    """The archive as the store has it; profiles are found by name. Raises ConfigError for a profile nobody knows."""
+    dcus = [
+        Dcu(device_id=DeviceId(device.id), name=device.name or device.number, terminal_id=device.number)
+        for device in await store.devices(kind=DeviceKind.DCU)
+    ]
+    names = {dcu.device_id: dcu.name for dcu in dcus}
+    meters = [
+        Meter(
+            device_id=DeviceId(device.id),
+            number=device.number,
+            dcu=names[DeviceId(device.dcu_id)],
+            profile=profiles.load(device.profile),
+            system_title=device.system_title or b"",
+            key_ref=device.key_ref or "",
+        )
+        for device in await store.devices(kind=DeviceKind.METER)
+        if device.dcu_id is not None
+    ]
+    return Archive(dcus, meters)

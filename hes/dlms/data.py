@@ -9,6 +9,7 @@ Source: docs/protocols/axdr.md (types and tags).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -62,7 +63,8 @@ class Data(NamedTuple):
     value: Any
 
 
-class TypeDescription(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TypeDescription:
     """What every element of a compact array looks like.
 
     tag: any type but COMPACT_ARRAY. count: elements of an ARRAY (0..65535), else 0.
@@ -74,7 +76,8 @@ class TypeDescription(NamedTuple):
     elements: tuple[TypeDescription, ...] = ()
 
 
-class CompactArray(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CompactArray:
     """An array whose type is said once. `elements` all follow `description`."""
 
     description: TypeDescription
@@ -88,7 +91,7 @@ def null() -> Data:
     return _NULL
 
 
-def boolean(value: bool) -> Data:  # noqa: FBT001 - the type is called boolean
+def boolean(value: bool) -> Data:
     return Data(Tag.BOOLEAN, value)
 
 

@@ -1,0 +1,1 @@
+"""Speed and memory of amiloop beside other implementations. Start with `python -m benches` (or `make bench`)."""

@@ -1,0 +1,41 @@
+"""Invocation counters, reserved from the store in blocks before they are used.
+
+A counter must never be used twice with the same key, not even across a crash: a block counts as used as soon as it is
+reserved, so a crash loses some counters and repeats none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hes.dlms.security import INVOCATION_COUNTER_MAX
+from hes.errors import LocalProtocolError
+from hes.store.store import Store
+
+BLOCK = 1024
+RESERVE_BELOW = 128
+"""A new block is taken before an association begins with fewer counters than this: more than one bundle uses."""
+
+
+class Counters:
+    """The next invocation counter of each key."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._blocks: dict[str, tuple[int, int]] = {}
+
+    async def prepare(self, key_ref: str) -> Callable[[], int]:
+        """Make sure that a bundle's worth of counters is reserved; returns the function that gives the next one."""
+        used, end = self._blocks.get(key_ref, (0, 0))
+        if end - used < RESERVE_BELOW:
+            first = await self._store.reserve_counters(key_ref, BLOCK, at_least=1)
+            self._blocks[key_ref] = (first, first + BLOCK)
+
+        def take() -> int:
+            counter, stop = self._blocks[key_ref]
+            if counter >= stop or counter > INVOCATION_COUNTER_MAX:
+                raise LocalProtocolError(f"the invocation counters reserved for {key_ref} are used up")
+            self._blocks[key_ref] = (counter + 1, stop)
+            return counter
+
+        return take

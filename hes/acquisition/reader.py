@@ -1,0 +1,176 @@
+"""Reads one meter once: lease, association, bundle, release; and says in one word why it did not work.
+
+Foreign errors are translated here, once, into the cause tree. The association's parameters come from the device's
+profile, its secrets from the key provider, its counters from blocks reserved in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from hes.acquisition.bundle import Bundle, BundleSink, Want
+from hes.acquisition.causes import RETRIABLE, Cause
+from hes.acquisition.counters import Counters
+from hes.acquisition.dcu_session import DcuSession, MeterQuarantined
+from hes.acquisition.leases import Lease, LeaseHeld, LeaseLost, Leases
+from hes.clock import Clock
+from hes.devices.archive import KeyProvider, Meter, MeterSecrets
+from hes.dlms.client import Client
+from hes.dlms.client_settings import ClientSecurity, ClientSettings
+from hes.dlms.codes import Mechanism
+from hes.dlms.security import EncryptionKeys, SecurityError
+from hes.entropy import Entropy
+from hes.errors import AccessDenied, HesError, LinkError, RemoteProtocolError
+from hes.protocols.dlms_cosem import DlmsSession
+from hes.protocols.gateway_route import MeterBusy, MeterSilent, MeterUnknown
+from hes.protocols.wrapper_session import ExchangeTimeout
+
+log = structlog.get_logger()
+
+
+class AssociationDenied(AccessDenied):
+    """The meter refused the association itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt failed. wait_s: how long at least to leave the meter alone."""
+
+    cause: Cause
+    detail: str
+    wait_s: float = 0.0
+
+    @property
+    def retriable(self) -> bool:
+        return self.cause in RETRIABLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationChoice:
+    """name: which association of the device profile is opened. dedicated_key: bring a fresh key for each.
+
+    system_title: the head-end's own eight octets.
+    """
+
+    name: str = "management"
+    dedicated_key: bool = False
+    system_title: bytes = b"AMLHES\x00\x01"
+
+
+class DeviceReader:
+    """Reads meters through concentrators' sessions."""
+
+    def __init__(
+        self,
+        *,
+        association: AssociationChoice,
+        keys: KeyProvider,
+        counters: Counters,
+        leases: Leases,
+        entropy: Entropy,
+        clock: Clock,
+        repeats: int,
+        bundle_s: float,
+    ) -> None:
+        """repeats: how often a request that the meter did not answer is sent again. bundle_s: longest reading."""
+        self._association = association
+        self._keys = keys
+        self._counters = counters
+        self._leases = leases
+        self._entropy = entropy
+        self._clock = clock
+        self._repeats = repeats
+        self._bundle_s = bundle_s
+
+    async def read(self, session: DcuSession, meter: Meter, wants: Sequence[Want], sink: BundleSink) -> Failure | None:
+        """Read all `wants` of `meter`; None when it all worked. What was read before a failure has been delivered."""
+        try:
+            lease = self._leases.acquire(meter.device_id, session.name)
+        except LeaseHeld as held:
+            return Failure(Cause.DCU_BUSY, held.message)
+        try:
+            async with asyncio.timeout(self._bundle_s):
+                await self._read(session, meter, lease, wants, sink)
+        except TimeoutError:
+            return Failure(Cause.LINK_LOST, f"the reading took longer than {self._bundle_s:.0f} s")
+        except HesError as error:
+            failure = failure_of(error)
+            log.debug("reading_failed", meter=meter.number, cause=failure.cause.value, detail=failure.detail)
+            return failure
+        finally:
+            self._leases.release(lease)
+        return None
+
+    async def _read(
+        self, session: DcuSession, meter: Meter, lease: Lease, wants: Sequence[Want], sink: BundleSink
+    ) -> None:
+        settings = client_settings(meter, self._association, self._keys.secrets(meter.key_ref))
+        address = meter.profile.gateway.address(meter.number)
+
+        async def exchange(apdu: bytes) -> bytes:
+            self._leases.check(lease)
+            return await session.exchange(address, settings.client_sap, settings.server_sap, apdu)
+
+        client = Client(settings, send_counter=await self._counters.prepare(meter.key_ref))
+        dlms = DlmsSession(client, exchange, self._entropy)
+        try:
+            await dlms.open()
+        except AccessDenied as refusal:
+            raise AssociationDenied(refusal.message, **refusal.fields) from refusal
+        await Bundle(dlms, meter, sink, self._clock, self._repeats).read(wants)
+        await dlms.release()
+
+
+def client_settings(meter: Meter, choice: AssociationChoice, secrets: MeterSecrets) -> ClientSettings:
+    """How the head-end associates with a meter: its profile's offer, its secrets, our system title."""
+    offer = meter.profile.association(choice.name)
+    security = None
+    if offer.ciphered:
+        security = ClientSecurity(
+            system_title=choice.system_title,
+            keys=EncryptionKeys(secrets.encryption_key, secrets.authentication_key),
+            dedicated=choice.dedicated_key,
+            server_system_title=meter.system_title or None,
+            suite=meter.profile.security_suite,
+        )
+    return ClientSettings(
+        client_sap=offer.client_sap,
+        server_sap=meter.profile.server_sap,
+        mechanism=_MECHANISMS[offer.mechanism],
+        password=secrets.password,
+        security=security,
+    )
+
+
+_MECHANISMS: Mapping[str, Mechanism] = {
+    "none": Mechanism.NONE,
+    "lls": Mechanism.LLS,
+    "hls-gmac": Mechanism.HLS_GMAC,
+}
+
+_CAUSES: Sequence[tuple[type[HesError], Cause]] = (
+    (MeterBusy, Cause.DCU_BUSY),
+    (MeterSilent, Cause.METER_SILENT),
+    (MeterUnknown, Cause.METER_UNKNOWN),
+    (MeterQuarantined, Cause.METER_SILENT),
+    (ExchangeTimeout, Cause.METER_SILENT),
+    (LeaseLost, Cause.LINK_LOST),
+    (LinkError, Cause.LINK_LOST),
+    (SecurityError, Cause.SECURITY_FAILED),
+    (AssociationDenied, Cause.ASSOCIATION_REFUSED),
+    (AccessDenied, Cause.ACCESS_DENIED),
+    (RemoteProtocolError, Cause.PROTOCOL_ERROR),
+)
+"""The first row that fits names the cause."""
+
+
+def failure_of(error: HesError) -> Failure:
+    """The one cause of a failed reading. An error of our own making is not translated: it ends the collector."""
+    for kind, cause in _CAUSES:
+        if isinstance(error, kind):
+            return Failure(cause, error.message)
+    raise error

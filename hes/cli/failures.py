@@ -1,0 +1,88 @@
+"""What an operator sees when a command fails: one sentence on stderr, with `--json` an object on stdout as well."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from enum import Enum
+from typing import Any
+
+import click
+
+from hes.cli.exit_status import ExitStatus, exit_status
+from hes.errors import HesError
+
+PROGRAM = "amiloop"
+
+
+def report(error: BaseException, *, as_json: bool, debug: bool) -> ExitStatus:
+    """Tell about `error` and return the exit status that belongs to it.
+
+    A task group wraps what went wrong in its tasks: the first HesError inside speaks for all of them.
+    """
+    cause = _speaker(error)
+    status = exit_status(cause)
+    if debug:
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    _say(_sentence(cause), kind=type(cause).__name__, status=status, fields=_fields(cause), as_json=as_json)
+    return status
+
+
+def report_usage(error: click.ClickException, *, as_json: bool) -> ExitStatus:
+    """Tell about a command line that click refused."""
+    sentence = error.format_message()
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        sentence = f"{sentence} See '{context.command_path} --help'."
+    _say(sentence, kind="UsageError", status=ExitStatus.USAGE, fields={}, as_json=as_json)
+    return ExitStatus.USAGE
+
+
+def _say(sentence: str, *, kind: str, status: ExitStatus, fields: dict[str, Any], as_json: bool) -> None:
+    sentence = " ".join(sentence.split())
+    if as_json:
+        body = {"kind": kind, "message": sentence, "exit_status": int(status), "fields": fields}
+        click.echo(json.dumps({"error": body}, ensure_ascii=False))
+    click.echo(f"{PROGRAM}: {sentence}", err=True)
+
+
+def _speaker(error: BaseException) -> BaseException:
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    leaves = list(_leaves(error))
+    return next((leaf for leaf in leaves if isinstance(leaf, HesError)), leaves[0])
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for inner in group.exceptions:
+        found.extend(_leaves(inner) if isinstance(inner, BaseExceptionGroup) else [inner])
+    return found
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, HesError):
+        return error.message
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot use {error.filename}: {error.strerror}."
+    return f"internal error ({type(error).__name__}: {error}); run it again with --debug and report what it prints."
+
+
+def _fields(error: BaseException) -> dict[str, Any]:
+    fields = error.fields if isinstance(error, HesError) else {}
+    return {name: jsonable(value) for name, value in sorted(fields.items()) if value is not None}
+
+
+def jsonable(value: Any) -> Any:
+    """`value` as JSON can hold it: octets in hex, codes by name, containers item by item, anything else as text."""
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(item) for item in value]
+    return str(value)

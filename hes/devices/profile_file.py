@@ -1,0 +1,226 @@
+"""The text of a device profile: what a TOML file may say, checked so that every fault is listed with its line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from hes import toml_file
+from hes.dlms.obis import Obis
+from hes.errors import LocalProtocolError
+
+ItemType = Literal[
+    "octet-string", "date-time", "unsigned", "long-unsigned", "double-long-unsigned", "double-long", "long64-unsigned"
+]
+MechanismName = Literal["none", "lls", "hls-gmac"]
+Rights = Literal["counters", "read", "manage"]
+AddressFormat = Literal["ascii", "bcd"]
+UnitName = Literal["s", "W", "VA", "var", "Wh", "VAh", "varh", "A", "V", "Hz", ""]
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY_S = 86_400
+COLUMNS_MAX = 32
+PDU_OCTETS_MIN, PDU_OCTETS_MAX = 64, 65_535
+_TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
+
+
+def _obis(text: str) -> str:
+    try:
+        return str(Obis.parse(text))
+    except LocalProtocolError as error:
+        raise ValueError(f"{error.message}") from error
+
+
+def _time_of_day(value: object) -> int:
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("should be a time of day")
+    seconds = int(match[1]) * 3600 + int(match[2]) * 60
+    if seconds > DAY_S:
+        raise ValueError("should be a time of day")
+    return seconds
+
+
+def _weekdays(value: object) -> tuple[int, ...]:
+    """"mon-fri" or "sat" or a list of both as weekday numbers, Monday 0."""
+    words = value if isinstance(value, list) else [value]
+    days: list[int] = []
+    for word in words:
+        ends = str(word).split("-")
+        if len(ends) > 2 or any(end not in WEEKDAYS for end in ends):
+            raise ValueError("should be weekdays")
+        first, last = WEEKDAYS.index(ends[0]), WEEKDAYS.index(ends[-1])
+        if last < first:
+            raise ValueError("should be weekdays in their order")
+        days += [day for day in range(first, last + 1) if day not in days]
+    return tuple(sorted(days))
+
+
+def key(default: Any = ..., *, allowed: str, **limits: Any) -> Any:
+    """A field whose fault message says what is allowed."""
+    return Field(default, json_schema_extra={"allowed": allowed}, **limits)
+
+
+ObisText = Annotated[str, AfterValidator(_obis)]
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+TimeOfDayS = Annotated[int, BeforeValidator(_time_of_day)]
+Weekdays = Annotated[tuple[int, ...], BeforeValidator(_weekdays)]
+OBIS = "an OBIS code such as \"1.0.1.8.0.255\""
+NAME = "lower-case letters, digits, - and _"
+
+
+class Table(BaseModel):
+    """A table of the file: nothing unknown, nothing converted in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+
+class ProfileFile(Table):
+    """A whole device profile file."""
+
+    class Clock(Table):
+        deviation_sign: Literal[1, -1] = key(
+            allowed="1: UTC = local time + deviation, as the Green Book has it; -1: the opposite"
+        )
+
+    class Item(Table):
+        name: Word = key(allowed=NAME)
+        class_id: int = key(alias="class", allowed="a COSEM class number", ge=1, le=65_535)
+        obis: ObisText = key(allowed=OBIS)
+        attribute: int = key(2, allowed="1..127", ge=1, le=127)
+        type: ItemType = key(allowed="one of " + ", ".join(ItemType.__args__))
+        scaler: int = key(0, allowed="-9..9", ge=-9, le=9)
+        unit: UnitName = key("", allowed="one of " + ", ".join(repr(unit) for unit in UnitName.__args__))
+
+    class Captured(Table):
+        obis: ObisText = key(allowed=OBIS)
+        capture_period_s: int = key(allowed="60..86400 seconds, a divisor of a day", ge=60, le=DAY_S)
+        entries: int = key(allowed="1..100000 rows", ge=1, le=100_000)
+        columns: tuple[str, ...] = key(allowed="names of [[item]] tables", min_length=2, max_length=COLUMNS_MAX)
+
+    class Log(Table):
+        name: Word = key(allowed=NAME)
+        obis: ObisText = key(allowed=OBIS)
+        entries: int = key(allowed="1..10000 rows", ge=1, le=10_000)
+        columns: tuple[str, ...] = key(allowed="names of [[item]] tables", min_length=2, max_length=COLUMNS_MAX)
+        codes: dict[Word, Annotated[int, Field(ge=0, le=65_535)]] = key(allowed="event = number")
+
+    class Association(Table):
+        name: Word = key(allowed=NAME)
+        client_sap: int = key(allowed="1..127", ge=1, le=127)
+        mechanism: MechanismName = key(allowed="one of none, lls, hls-gmac")
+        rights: Rights = key(allowed="one of counters, read, manage")
+
+    class Security(Table):
+        suite: Literal[0] = key(0, allowed="0")
+        setup: ObisText = key("0.0.43.0.0.255", allowed=OBIS)
+        invocation_counter: ObisText = key("0.0.43.1.0.255", allowed=OBIS)
+
+    class Disconnect(Table):
+        obis: ObisText = key("0.0.96.3.10.255", allowed=OBIS)
+        control_mode: int = key(allowed="0..6", ge=0, le=6)
+
+    class Gateway(Table):
+        network_id: int = key(0, allowed="0..255", ge=0, le=255)
+        address: AddressFormat = key(allowed="one of ascii, bcd")
+
+    class Tariff(Table):
+        class Band(Table):
+            rate: Literal[1, 2] = key(allowed="1 or 2")
+            weekdays: Weekdays = key(allowed='"mon-fri", "sat", or a list of such')
+            from_s: TimeOfDayS = key(alias="from", allowed='"HH:MM" on a quarter-hour')
+            to_s: TimeOfDayS = key(alias="to", allowed='"HH:MM" on a quarter-hour, after from, up to "24:00"')
+
+        default_rate: Literal[1, 2] = key(1, allowed="1 or 2")
+        band: tuple[Band, ...] = key((), allowed="[[tariff.band]] tables", max_length=16)
+
+    name: Word = key(allowed=NAME)
+    title: str = key(allowed="one line", min_length=1, max_length=120)
+    origin: str = key(allowed="where the facts come from", min_length=1)
+    licence: str = key(allowed="the licence of the data", min_length=1)
+    manufacturer: str = key(allowed="three upper-case letters (FLAG)", pattern=r"^[A-Z]{3}$")
+    firmware: str = key(allowed="1..32 visible characters", pattern=r"^[ -~]{1,32}$")
+    phases: Literal[1, 3] = key(allowed="1 or 3")
+    server_sap: int = key(1, allowed="1..127", ge=1, le=127)
+    max_pdu_octets: int = key(allowed="64..65535 octets", ge=PDU_OCTETS_MIN, le=PDU_OCTETS_MAX)
+    clock: Clock = key(allowed="a [clock] table")
+    security: Security = key(Security(), allowed="a [security] table")
+    disconnect: Disconnect = key(allowed="a [disconnect] table")
+    gateway: Gateway = key(allowed="a [gateway] table")
+    tariff: Tariff = key(Tariff(), allowed="a [tariff] table")
+    load_profile: Captured = key(allowed="a [load_profile] table")
+    billing: Captured = key(allowed="a [billing] table")
+    item: tuple[Item, ...] = key(allowed="[[item]] tables", min_length=1, max_length=200)
+    event_log: tuple[Log, ...] = key((), allowed="[[event_log]] tables", max_length=16)
+    association: tuple[Association, ...] = key(allowed="[[association]] tables", min_length=1, max_length=16)
+
+
+def read_profile_file(path: Path) -> ProfileFile:
+    """Read and check a profile file. Raises ConfigError that lists every fault with file and line."""
+    return check(toml_file.read(path))
+
+
+def check(file: toml_file.TomlFile) -> ProfileFile:
+    """The profile that a TOML file holds; ConfigError lists every fault."""
+    faults = toml_file.Faults(file)
+    try:
+        source = ProfileFile.model_validate(file.values)
+    except ValidationError as error:
+        faults.add_invalid(error, ProfileFile, ())
+        faults.raise_if_any()
+        raise
+    _check_names(source, faults)
+    _check_columns(source, faults)
+    _check_tariff(source, faults)
+    faults.raise_if_any()
+    return source
+
+
+def _check_names(source: ProfileFile, faults: toml_file.Faults) -> None:
+    for table in ("item", "event_log", "association"):
+        seen: set[str] = set()
+        for index, entry in enumerate(getattr(source, table)):
+            if entry.name in seen:
+                faults.add((table, index, "name"), f"{entry.name!r} stands twice")
+            seen.add(entry.name)
+    saps = [offer.client_sap for offer in source.association]
+    for index, sap in enumerate(saps):
+        if sap in saps[:index]:
+            faults.add(("association", index, "client_sap"), f"client {sap} has an association already")
+    if "clock" not in {entry.name for entry in source.item}:
+        faults.add(("item",), "one item must be called 'clock' (class 8)")
+
+
+def _check_columns(source: ProfileFile, faults: toml_file.Faults) -> None:
+    known = {entry.name: entry for entry in source.item}
+    tables: list[tuple[tuple[str | int, ...], tuple[str, ...]]] = [
+        (("load_profile",), source.load_profile.columns),
+        (("billing",), source.billing.columns),
+    ]
+    tables += [(("event_log", index), log.columns) for index, log in enumerate(source.event_log)]
+    for path, columns in tables:
+        for index, name in enumerate(columns):
+            if name not in known:
+                hint = toml_file.did_you_mean(name, known)
+                faults.add((*path, "columns", index), f"no [[item]] is called {name!r}{hint}")
+        if columns[0] in known and known[columns[0]].class_id != 8:
+            faults.add((*path, "columns"), "the first column must be the clock")
+    for table in ("load_profile", "billing"):
+        if DAY_S % getattr(source, table).capture_period_s:
+            faults.add((table, "capture_period_s"), "a day must hold a whole number of periods")
+
+
+def _check_tariff(source: ProfileFile, faults: toml_file.Faults) -> None:
+    for index, band in enumerate(source.tariff.band):
+        path = ("tariff", "band", index)
+        if band.from_s % 900 or band.to_s % 900:
+            faults.add(path, "from and to must stand on quarter-hours")
+        if band.to_s <= band.from_s:
+            faults.add((*path, "to"), "must be later than from; split a band that passes midnight")
+        for earlier in source.tariff.band[:index]:
+            days = set(band.weekdays) & set(earlier.weekdays)
+            if days and band.from_s < earlier.to_s and earlier.from_s < band.to_s:
+                faults.add(path, "overlaps an earlier band")

@@ -1,0 +1,293 @@
+"""Device profiles: what kind of meter this is, as data that simulator, head-end and certification read alike.
+
+A profile says which objects a meter has, what its load profile captures and how often, how it numbers its events, which
+associations it offers and how a concentrator addresses it. Anything on which meters of different makers differ belongs
+here and nowhere in code: event numbers, the sign of the clock's deviation, the address in the gateway header.
+
+Files: fixtures/profiles/*.toml. Facts: docs/protocols/cosem-objects.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from hes import resources
+from hes.devices.profile_file import AddressFormat, ItemType, MechanismName, ProfileFile, Rights, read_profile_file
+from hes.dlms.obis import Obis
+from hes.errors import ConfigError
+
+FOLDER = "fixtures/profiles"
+
+# DLMS unit numbers: docs/protocols/cosem-objects.md §1
+UNITS: Mapping[str, int] = MappingProxyType(
+    {"s": 7, "W": 27, "VA": 28, "var": 29, "Wh": 30, "VAh": 31, "varh": 32, "A": 33, "V": 35, "Hz": 44, "": 255}
+)
+CLASS_CLOCK = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataItem:
+    """One attribute that a meter can be asked for: its address, how it is encoded and what the number means.
+
+    quantity = value on the wire x 10^scaler, in `unit` (a DLMS unit number; 255 for none).
+    """
+
+    name: str
+    class_id: int
+    obis: Obis
+    attribute: int
+    type: ItemType
+    scaler: int
+    unit: int
+    unit_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileColumn:
+    """One capture object of a profile, at `index` (from 0) in each row."""
+
+    index: int
+    item: DataItem
+
+    @property
+    def name(self) -> str:
+        return self.item.name
+
+    @property
+    def is_clock(self) -> bool:
+        return self.item.class_id == CLASS_CLOCK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapturedProfile:
+    """A profile generic filled by time: the load profile, the billing profile.
+
+    capture_period_s: seconds; rows stand on multiples of it in the meter's local time and are stamped with the end
+    of their interval. entries: rows the meter keeps before the oldest is overwritten.
+    """
+
+    name: str
+    obis: Obis
+    capture_period_s: int
+    entries: int
+    columns: tuple[ProfileColumn, ...]
+
+    def column(self, name: str) -> ProfileColumn:
+        """The column called `name`; KeyError when the profile does not capture it."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def channels(self) -> tuple[ProfileColumn, ...]:
+        """The columns that measure: neither the clock nor the status word."""
+        return tuple(column for column in self.columns if not column.is_clock and column.name != "status")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventLog:
+    """A profile generic filled by events. codes: what happened -> the number this kind of meter writes for it."""
+
+    name: str
+    obis: Obis
+    entries: int
+    columns: tuple[ProfileColumn, ...]
+    codes: Mapping[str, int] = field(hash=False)
+
+    def event(self, code: int) -> str | None:
+        """The name of an event number, None when this kind of meter does not define it."""
+        return next((name for name, number in self.codes.items() if number == code), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationOffer:
+    """One association the meter offers: which client, how it proves itself, what it may do."""
+
+    name: str
+    client_sap: int
+    mechanism: MechanismName
+    rights: Rights
+
+    @property
+    def ciphered(self) -> bool:
+        return self.mechanism == "hls-gmac"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TariffBand:
+    """`rate` (1 or 2) applies from `from_s` to `to_s` (seconds of the local day) on the weekdays listed (Monday is 0)."""
+
+    rate: int
+    weekdays: tuple[int, ...]
+    from_s: int
+    to_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayAddressing:
+    """How a concentrator's gateway header names a meter. Source: docs/protocols/dlms-transport.md §5: profile-defined."""
+
+    network_id: int
+    format: AddressFormat
+
+    def address(self, meter_number: str) -> bytes:
+        """The address octets of the meter with this decimal number.
+
+        "12 digits" in "ascii" are 12 octets, in "bcd" 6 octets (most significant digit first).
+        """
+        if not (meter_number.isascii() and meter_number.isdigit()):
+            raise ConfigError(f"meter number {meter_number!r} is not decimal digits")
+        if self.format == "ascii":
+            return meter_number.encode("ascii")
+        return bytes.fromhex(meter_number.zfill(len(meter_number) + len(meter_number) % 2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceProfile:
+    """A kind of meter. See the module for what it is for, docs of each part for units."""
+
+    name: str
+    title: str
+    origin: str
+    licence: str
+    manufacturer: str
+    firmware: str
+    phases: Literal[1, 3]
+    server_sap: int
+    max_pdu_octets: int
+    clock: DataItem
+    deviation_sign: Literal[1, -1]
+    security_suite: int
+    security_setup: Obis
+    invocation_counter: Obis
+    disconnect_control: Obis
+    disconnect_mode: int
+    items: tuple[DataItem, ...]
+    load_profile: CapturedProfile
+    billing: CapturedProfile
+    event_logs: tuple[EventLog, ...]
+    associations: tuple[AssociationOffer, ...]
+    tariff_default_rate: int
+    tariff_bands: tuple[TariffBand, ...]
+    gateway: GatewayAddressing
+
+    def item(self, name: str) -> DataItem:
+        """The data item called `name`; KeyError when the meter has none."""
+        for item in self.items:
+            if item.name == name:
+                return item
+        raise KeyError(name)
+
+    def association(self, name: str) -> AssociationOffer:
+        """The association called `name`; KeyError when the meter offers none."""
+        for offer in self.associations:
+            if offer.name == name:
+                return offer
+        raise KeyError(name)
+
+    def event_log(self, name: str) -> EventLog:
+        """The event log called `name`; KeyError when the meter keeps none."""
+        for log in self.event_logs:
+            if log.name == name:
+                return log
+        raise KeyError(name)
+
+    @property
+    def profiles(self) -> tuple[CapturedProfile, CapturedProfile]:
+        return (self.load_profile, self.billing)
+
+
+def shipped() -> tuple[str, ...]:
+    """The names of the profiles that come with amiloop."""
+    return tuple(path.stem for path in resources.files(FOLDER))
+
+
+def load(name_or_path: str) -> DeviceProfile:
+    """A device profile by the name of a shipped one or by the path of a file; ConfigError lists every fault."""
+    return _load_file(resources.file_or_shipped(name_or_path, FOLDER))
+
+
+@cache
+def _load_file(path: Path) -> DeviceProfile:
+    return build(read_profile_file(path))
+
+
+def build(source: ProfileFile) -> DeviceProfile:
+    """The frozen profile of a validated file."""
+    items = {entry.name: _item(entry) for entry in source.item}
+    return DeviceProfile(
+        name=source.name,
+        title=source.title,
+        origin=source.origin,
+        licence=source.licence,
+        manufacturer=source.manufacturer,
+        firmware=source.firmware,
+        phases=source.phases,
+        server_sap=source.server_sap,
+        max_pdu_octets=source.max_pdu_octets,
+        clock=items["clock"],
+        deviation_sign=source.clock.deviation_sign,
+        security_suite=source.security.suite,
+        security_setup=Obis.parse(source.security.setup),
+        invocation_counter=Obis.parse(source.security.invocation_counter),
+        disconnect_control=Obis.parse(source.disconnect.obis),
+        disconnect_mode=source.disconnect.control_mode,
+        items=tuple(items.values()),
+        load_profile=_captured("load-profile", source.load_profile, items),
+        billing=_captured("billing", source.billing, items),
+        event_logs=tuple(
+            EventLog(
+                name=log.name,
+                obis=Obis.parse(log.obis),
+                entries=log.entries,
+                columns=_columns(log.columns, items),
+                codes=MappingProxyType(dict(log.codes)),
+            )
+            for log in source.event_log
+        ),
+        associations=tuple(
+            AssociationOffer(
+                name=offer.name, client_sap=offer.client_sap, mechanism=offer.mechanism, rights=offer.rights
+            )
+            for offer in source.association
+        ),
+        tariff_default_rate=source.tariff.default_rate,
+        tariff_bands=tuple(
+            TariffBand(rate=band.rate, weekdays=band.weekdays, from_s=band.from_s, to_s=band.to_s)
+            for band in source.tariff.band
+        ),
+        gateway=GatewayAddressing(network_id=source.gateway.network_id, format=source.gateway.address),
+    )
+
+
+def _item(entry: ProfileFile.Item) -> DataItem:
+    return DataItem(
+        name=entry.name,
+        class_id=entry.class_id,
+        obis=Obis.parse(entry.obis),
+        attribute=entry.attribute,
+        type=entry.type,
+        scaler=entry.scaler,
+        unit=UNITS[entry.unit],
+        unit_name=entry.unit,
+    )
+
+
+def _captured(name: str, source: ProfileFile.Captured, items: Mapping[str, DataItem]) -> CapturedProfile:
+    return CapturedProfile(
+        name=name,
+        obis=Obis.parse(source.obis),
+        capture_period_s=source.capture_period_s,
+        entries=source.entries,
+        columns=_columns(source.columns, items),
+    )
+
+
+def _columns(names: Iterable[str], items: Mapping[str, DataItem]) -> tuple[ProfileColumn, ...]:
+    return tuple(ProfileColumn(index=index, item=items[name]) for index, name in enumerate(names))

@@ -1,0 +1,264 @@
+"""One request of the client until its result is there: answers, refusals, blocks in both directions.
+
+An exchange works on plain APDUs. `answer` gives an event when the exchange is over (or when the APDU changed nothing),
+or the plain octets of the next request. Blocks out of turn raise and change nothing, so that the caller may repeat the
+last request.
+
+Source: docs/protocols/dlms-application.md §4 (services, block transfer rules).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Final, Protocol, TypeAlias
+
+from hes.dlms import apdu, axdr
+from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
+from hes.dlms.block_transfer import BLOCK_HEAD, FIRST_BLOCK_HEAD, Block, Incoming, Outgoing, capacity
+from hes.dlms.client_events import ActDone, ClientEvent, Got, GotList, Ignored, ServiceRefused, SetDone
+from hes.dlms.codes import ActionResult, ApduTag, AttributeResult, DataAccessResult
+from hes.errors import LocalProtocolError, RemoteProtocolError
+
+Step: TypeAlias = "ClientEvent | bytes"
+"""an event, or the plain octets to send next"""
+Selected: TypeAlias = tuple[AttributeDescriptor, bytes]
+
+_SUCCESS: Final = DataAccessResult.SUCCESS
+_LIST_OCTETS: Final = 5  # the longest count before a list
+
+
+class Exchange(Protocol):
+    """invoke: the invoke octet. request: plain octets last sent. response_tag: first octet of its answers."""
+
+    invoke: int
+    request: bytes
+    response_tag: int
+
+    @abstractmethod
+    def answer(self, octets: bytes) -> Step:
+        """Take a plain answer with our invoke id. Raises RemoteProtocolError."""
+        ...
+
+
+def unexpected(answer: object) -> RemoteProtocolError:
+    return RemoteProtocolError(f"{type(answer).__name__} does not answer what was asked")
+
+
+class GetExchange:
+    """GET of one attribute (count None) or of a list of `count`."""
+
+    response_tag: int = ApduTag.GET_RESPONSE
+
+    def __init__(self, invoke: int, request: bytes, count: int | None = None) -> None:
+        self.invoke = invoke
+        self.request = request
+        self._count = count
+        self._head = bytes((ApduTag.GET_RESPONSE, 1, invoke, 0))
+        self._incoming: Incoming | None = None
+
+    def answer(self, octets: bytes) -> Step:
+        if self._count is None and octets[:4] == self._head:  # nearly all answers; the data is not walked here
+            if len(octets) == 4:
+                raise RemoteProtocolError("an answer without data", octet_offset=4)
+            return Got(data=octets[4:])
+        answer = apdu.decode(octets)
+        match answer:
+            case apdu.GetResponseNormal(result=result) if result != _SUCCESS:
+                return ServiceRefused(result=result)
+            case apdu.GetResponseNormal(data=data) if self._count is None:
+                return Got(data=data)
+            case apdu.GetResponseWithList(results=results) if self._count is not None:
+                return self._list(results)
+            case apdu.GetResponseWithBlock():
+                return self._block(answer)
+        raise unexpected(answer)
+
+    def _list(self, results: tuple[tuple[AttributeResult, bytes], ...]) -> GotList:
+        if len(results) != self._count:
+            raise RemoteProtocolError(f"{self._count} attributes were asked for, {len(results)} answered")
+        return GotList(results=results)
+
+    def _block(self, answer: apdu.GetResponseWithBlock) -> Step:
+        if answer.result != _SUCCESS:
+            return ServiceRefused(result=answer.result)
+        incoming = self._incoming
+        if incoming is None:
+            incoming = self._incoming = Incoming()
+        if answer.block == incoming.number:
+            return Ignored(reason=f"block {answer.block} came again")
+        whole = incoming.add(Block(answer.last, answer.block, answer.raw))
+        if whole is None:
+            self.request = apdu.GetRequestNext(self.invoke, answer.block).encode()
+            return self.request
+        if self._count is not None:
+            return self._list(apdu.decode_data_results(whole))
+        if not whole:
+            raise RemoteProtocolError("an answer without data")
+        return Got(data=whole)
+
+
+class SetExchange:
+    """SET of one attribute or of a list, in one APDU or in blocks."""
+
+    response_tag: int = ApduTag.SET_RESPONSE
+
+    def __init__(
+        self,
+        invoke: int,
+        attributes: tuple[Selected, ...],
+        data: tuple[bytes, ...],
+        *,
+        as_list: bool,
+        limit: int,
+        blocks_allowed: bool,
+    ) -> None:
+        """limit: octets of a plain APDU. Raises LocalProtocolError when the request does not fit and may not be cut."""
+        self.invoke = invoke
+        self._attributes, self._as_list, self._limit = attributes, as_list, limit
+        self._outgoing: Outgoing | None = None
+        if as_list:
+            self.request = apdu.SetRequestWithList(invoke, attributes, data).encode()
+        else:
+            (attribute, selection), (value,) = attributes[0], data
+            self.request = apdu.SetRequestNormal(invoke, attribute, value, selection).encode()
+        if len(self.request) > limit:
+            check_blocks(len(self.request), limit, allowed=blocks_allowed)
+            self._outgoing = Outgoing(apdu.encode_values(data) if as_list else data[0])
+            self.request = self._first_block()
+
+    def _first_block(self) -> bytes:
+        selections = sum(len(selection) for _attribute, selection in self._attributes)
+        head = FIRST_BLOCK_HEAD + 1 + selections
+        if self._as_list:
+            head += _LIST_OCTETS + 10 * (len(self._attributes) - 1)
+        block = self._next(head)
+        if self._as_list:
+            return apdu.SetRequestWithListFirstBlock(self.invoke, self._attributes, *block).encode()
+        attribute, selection = self._attributes[0]
+        return apdu.SetRequestFirstBlock(self.invoke, attribute, selection, *block).encode()
+
+    def _next(self, head: int) -> Block:
+        assert self._outgoing is not None
+        return self._outgoing.next(room(self._limit, head))
+
+    def answer(self, octets: bytes) -> Step:
+        answer = apdu.decode(octets)
+        match answer:
+            case apdu.SetResponseBlock(block=number):
+                block = next_block(self._outgoing, number, self._next)
+                if isinstance(block, Ignored):
+                    return block
+                self.request = apdu.SetRequestBlock(self.invoke, *block).encode()
+                return self.request
+            case apdu.SetResponseNormal(result=result) | apdu.SetResponseLastBlock(result=result):
+                return self._done((result,) * len(self._attributes))
+            case apdu.SetResponseWithList(results=results) | apdu.SetResponseLastBlockWithList(results=results):
+                return self._done(results)
+        raise unexpected(answer)
+
+    def _done(self, results: tuple[AttributeResult, ...]) -> SetDone:
+        done = SetDone(results=results)
+        if len(results) != len(self._attributes):
+            raise RemoteProtocolError(f"{len(self._attributes)} attributes were written, {len(results)} answered")
+        if done.succeeded and self._outgoing is not None and not self._outgoing.current.last:
+            raise RemoteProtocolError("success before the last block was sent")
+        return done
+
+
+class ActionExchange:
+    """ACTION of one method, in one APDU or in blocks, with an answer in one APDU or in blocks."""
+
+    response_tag: int = ApduTag.ACTION_RESPONSE
+
+    def __init__(
+        self, invoke: int, method: MethodDescriptor, data: bytes | None, *, limit: int, blocks_allowed: bool
+    ) -> None:
+        """limit: octets of a plain APDU. Raises LocalProtocolError when the request does not fit and may not be cut."""
+        self.invoke = invoke
+        self._limit = limit
+        self._outgoing: Outgoing | None = None
+        self._incoming: Incoming | None = None
+        self.request = apdu.ActionRequestNormal(invoke, method, data).encode()
+        if data is not None and len(self.request) > limit:
+            check_blocks(len(self.request), limit, allowed=blocks_allowed)
+            self._outgoing = Outgoing(data)
+            self.request = apdu.ActionRequestFirstBlock(invoke, method, *self._next(FIRST_BLOCK_HEAD)).encode()
+
+    def _next(self, head: int) -> Block:
+        assert self._outgoing is not None
+        return self._outgoing.next(room(self._limit, head))
+
+    def answer(self, octets: bytes) -> Step:
+        answer = apdu.decode(octets)
+        match answer:
+            case apdu.ActionResponseNormal(result=result, data=data, data_result=data_result):
+                return self._done(ActDone(result=result, data=data, data_result=data_result))
+            case apdu.ActionResponseNextBlock(block=number):
+                block = next_block(self._outgoing, number, self._next)
+                if isinstance(block, Ignored):
+                    return block
+                self.request = apdu.ActionRequestBlock(self.invoke, *block).encode()
+                return self.request
+            case apdu.ActionResponseBlock():
+                return self._block(answer)
+        raise unexpected(answer)
+
+    def _done(self, done: ActDone) -> ActDone:
+        if done.succeeded and self._outgoing is not None and not self._outgoing.current.last:
+            raise RemoteProtocolError("success before the last block was sent")
+        return done
+
+    def _block(self, answer: apdu.ActionResponseBlock) -> Step:
+        incoming = self._incoming
+        if incoming is None:
+            incoming = self._incoming = Incoming()
+        if answer.block == incoming.number:
+            return Ignored(reason=f"block {answer.block} came again")
+        whole = incoming.add(Block(answer.last, answer.block, answer.raw))
+        if whole is None:
+            self.request = apdu.ActionRequestNextBlock(self.invoke, answer.block).encode()
+            return self.request
+        return self._done(action_result_of(whole))
+
+
+def action_result_of(raw: bytes) -> ActDone:
+    """What the blocks of a long ACTION answer hold.
+
+    Two forms are in use: the whole outcome (result, presence, choice, data), and the returned data alone, which is then
+    a success [S1]. Data that is longer than one octet never starts with 00, an outcome with data always does.
+    """
+    if raw[:1] == b"\x00":
+        outcome = apdu.decode_outcome(raw)
+        return ActDone(result=outcome.result, data=outcome.data, data_result=outcome.data_result)
+    end = axdr.skip(raw, 0)
+    if end != len(raw):
+        raise RemoteProtocolError(f"{len(raw) - end} octets left over behind the data", octet_offset=end)
+    return ActDone(result=ActionResult.SUCCESS, data=raw)
+
+
+def check_blocks(octets: int, limit: int, *, allowed: bool) -> None:
+    """Raises LocalProtocolError when a request of that many octets is too long and cannot be sent in blocks."""
+    if not allowed:
+        raise LocalProtocolError(
+            f"the request has {octets} octets, the server takes {limit}, and no block transfer was negotiated"
+        )
+
+
+def room(limit: int, head: int) -> int:
+    """Octets of raw data in one block. Raises LocalProtocolError when there is no room for any."""
+    octets = capacity(limit, head)
+    if octets < 1:
+        raise LocalProtocolError(f"APDUs of {limit} octets leave no room for a block")
+    return octets
+
+
+def next_block(outgoing: Outgoing | None, number: int, make: Callable[[int], Block]) -> Block | Ignored:
+    """The block after `number`, which the server has acknowledged. Raises RemoteProtocolError when it was not sent."""
+    if outgoing is None or number > outgoing.current.number or number < 1:
+        raise RemoteProtocolError(f"block {number} is acknowledged, which was not sent")
+    if number < outgoing.current.number:
+        return Ignored(reason=f"block {number} was acknowledged before")
+    if outgoing.current.last:
+        raise RemoteProtocolError("another block is asked for after the last one")
+    return make(BLOCK_HEAD)

@@ -1,0 +1,88 @@
+"""COSEM interface classes: declarations for both roles, and objects for the server side."""
+
+from hes.dlms.cosem.access import (
+    CLIENT_MANAGEMENT,
+    CLIENT_PUBLIC,
+    EVERYONE,
+    METER_CONFORMANCE,
+    PUBLIC_CONFORMANCE,
+    READERS,
+    AssociationStatus,
+    AttributeMode,
+    ClientAccess,
+    MethodMode,
+    Role,
+    SecurityPolicy,
+    public_client,
+)
+from hes.dlms.cosem.association_ln import AssociationLn, ObjectListElement, object_list_from_value
+from hes.dlms.cosem.clock import Clock, date_time_of
+from hes.dlms.cosem.context import Context
+from hes.dlms.cosem.cosem_object import ActionReply, Attribute, CosemObject, Method, attribute, constant, method
+from hes.dlms.cosem.disconnect_control import ControlState, DisconnectControl, Move, next_state
+from hes.dlms.cosem.interface_classes import CLASSES, InterfaceClass, interface_class, name_of, name_of_method
+from hes.dlms.cosem.local_time import UTC, LocalTime
+from hes.dlms.cosem.logical_device import LogicalDevice
+from hes.dlms.cosem.profile_generic import ProfileGeneric, SortMethod, capture_objects_from_value
+from hes.dlms.cosem.registers import DataObject, DemandRegister, ExtendedRegister, Register, ScalerUnit
+from hes.dlms.cosem.sap_assignment import SapAssignment, sap_list_from_value
+from hes.dlms.cosem.security_setup import SecuritySetup, invocation_counter_name, security_policy_from_value
+from hes.dlms.cosem.security_state import SecurityMemory, SecurityState
+from hes.dlms.selective_access import CaptureObject
+
+__all__ = [
+    "CLASSES",
+    "CLIENT_MANAGEMENT",
+    "CLIENT_PUBLIC",
+    "EVERYONE",
+    "METER_CONFORMANCE",
+    "PUBLIC_CONFORMANCE",
+    "READERS",
+    "UTC",
+    "ActionReply",
+    "AssociationLn",
+    "AssociationStatus",
+    "Attribute",
+    "AttributeMode",
+    "CaptureObject",
+    "ClientAccess",
+    "Clock",
+    "Context",
+    "ControlState",
+    "CosemObject",
+    "DataObject",
+    "DemandRegister",
+    "DisconnectControl",
+    "ExtendedRegister",
+    "InterfaceClass",
+    "LocalTime",
+    "LogicalDevice",
+    "Method",
+    "MethodMode",
+    "Move",
+    "ObjectListElement",
+    "ProfileGeneric",
+    "Register",
+    "Role",
+    "SapAssignment",
+    "ScalerUnit",
+    "SecurityMemory",
+    "SecurityPolicy",
+    "SecuritySetup",
+    "SecurityState",
+    "SortMethod",
+    "attribute",
+    "capture_objects_from_value",
+    "constant",
+    "date_time_of",
+    "interface_class",
+    "invocation_counter_name",
+    "method",
+    "name_of",
+    "name_of_method",
+    "next_state",
+    "object_list_from_value",
+    "public_client",
+    "sap_list_from_value",
+    "security_policy_from_value",
+]

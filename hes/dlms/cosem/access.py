@@ -1,0 +1,123 @@
+"""Who may associate with a logical device, and what each may do there.
+
+Objects are shared by all devices of a profile, so they do not list client SAPs: they grant rights to roles, and the
+device says which client SAP plays which role and how it has to prove itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import Final
+
+from hes.dlms.codes import ApplicationContext, Conformance, Mechanism
+
+
+class Role(IntFlag):
+    """Sets of clients that share their rights. A profile may use further bits of its own: `Role(8)`."""
+
+    NOBODY = 0
+    PUBLIC = 1
+    READER = 2
+    MANAGEMENT = 4
+
+
+EVERYONE: Final = Role.PUBLIC | Role.READER | Role.MANAGEMENT
+READERS: Final = Role.READER | Role.MANAGEMENT
+
+CLIENT_MANAGEMENT: Final = 1  # client SAPs with a fixed meaning; docs/protocols/dlms-transport.md §4
+CLIENT_PUBLIC: Final = 16
+
+
+class AttributeMode(IntEnum):
+    """Access mode of an attribute in an object list. Source: docs/protocols/cosem-objects.md §1 (class 15 v0-2)."""
+
+    NO_ACCESS = 0
+    READ_ONLY = 1
+    WRITE_ONLY = 2
+    READ_AND_WRITE = 3
+    AUTHENTICATED_READ_ONLY = 4
+    AUTHENTICATED_WRITE_ONLY = 5
+    AUTHENTICATED_READ_AND_WRITE = 6
+
+
+class MethodMode(IntEnum):
+    """Access mode of a method in an object list. Source: docs/protocols/cosem-objects.md §1 (class 15 v1, v2)."""
+
+    NO_ACCESS = 0
+    ACCESS = 1
+    AUTHENTICATED_ACCESS = 2
+
+
+class AssociationStatus(IntEnum):
+    """Class 15 attribute 8."""
+
+    NON_ASSOCIATED = 0
+    PENDING = 1
+    ASSOCIATED = 2
+
+
+class SecurityPolicy(IntFlag):
+    """What every APDU must carry; the bits of security setup version 1, which version 0 maps its numbers to.
+
+    Source: docs/protocols/dlms-application.md §5 (key management).
+    """
+
+    NONE = 0
+    AUTHENTICATED_REQUEST = 0x04
+    ENCRYPTED_REQUEST = 0x08
+    SIGNED_REQUEST = 0x10
+    AUTHENTICATED_RESPONSE = 0x20
+    ENCRYPTED_RESPONSE = 0x40
+    SIGNED_RESPONSE = 0x80
+
+
+POLICY_OF_NUMBER: Final = {
+    0: SecurityPolicy.NONE,
+    1: SecurityPolicy.AUTHENTICATED_REQUEST | SecurityPolicy.AUTHENTICATED_RESPONSE,
+    2: SecurityPolicy.ENCRYPTED_REQUEST | SecurityPolicy.ENCRYPTED_RESPONSE,
+    3: SecurityPolicy.AUTHENTICATED_REQUEST
+    | SecurityPolicy.AUTHENTICATED_RESPONSE
+    | SecurityPolicy.ENCRYPTED_REQUEST
+    | SecurityPolicy.ENCRYPTED_RESPONSE,
+}
+NUMBER_OF_POLICY: Final = {policy: number for number, policy in POLICY_OF_NUMBER.items()}
+
+METER_CONFORMANCE: Final = (  # what a complete meter offers [A]; a profile may declare less
+    Conformance.GENERAL_PROTECTION
+    | Conformance.PRIORITY_MANAGEMENT
+    | Conformance.BLOCK_TRANSFER_GET
+    | Conformance.BLOCK_TRANSFER_SET
+    | Conformance.BLOCK_TRANSFER_ACTION
+    | Conformance.MULTIPLE_REFERENCES
+    | Conformance.DATA_NOTIFICATION
+    | Conformance.GET
+    | Conformance.SET
+    | Conformance.SELECTIVE_ACCESS
+    | Conformance.ACTION
+)
+PUBLIC_CONFORMANCE: Final = Conformance.GET | Conformance.BLOCK_TRANSFER_GET | Conformance.MULTIPLE_REFERENCES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAccess:
+    """One association that a logical device offers.
+
+    client_sap: who may open it. role: what it may do. mechanism: how the client proves itself.
+    contexts: application contexts that are accepted.
+    security_setup: E of the security setup 0.0.43.0.E whose keys protect it; None where nothing is ever ciphered.
+    client_system_title: a title known in advance, for clients that send none; b"" when it comes with the AARQ.
+    """
+
+    client_sap: int
+    role: Role
+    mechanism: Mechanism = Mechanism.NONE
+    contexts: frozenset[ApplicationContext] = frozenset({ApplicationContext.LN})
+    conformance: Conformance = METER_CONFORMANCE
+    security_setup: int | None = None
+    client_system_title: bytes = b""
+
+
+def public_client(client_sap: int = CLIENT_PUBLIC) -> ClientAccess:
+    """The association without security that every meter has: clock, name, invocation counters."""
+    return ClientAccess(client_sap=client_sap, role=Role.PUBLIC, conformance=PUBLIC_CONFORMANCE)

@@ -1,0 +1,41 @@
+"""What an object may know about the request it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from hes.dlms.codes import ApplicationContext, Conformance
+from hes.dlms.cosem.access import AssociationStatus, ClientAccess
+
+if TYPE_CHECKING:
+    from hes.dlms.cosem.logical_device import LogicalDevice
+
+I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
+
+NO_CONFORMANCE: Final = Conformance(0)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Context(Generic[I]):
+    """One association as the objects of its device see it. The server keeps it up to date; objects only read it.
+
+    instance: the meter. now_s: world time of the APDU at work, seconds since 1970 UTC (not the meter's own clock).
+    authenticated, encrypted: how that APDU was protected. client_system_title: b"" when the client gave none.
+    status: of every association that is not idle, by client SAP.
+    after_answer: work to do once the answer has been protected, such as taking new keys into use.
+    """
+
+    instance: I
+    device: LogicalDevice[I]
+    client: ClientAccess
+    application_context: ApplicationContext = ApplicationContext.LN
+    conformance: Conformance = NO_CONFORMANCE
+    client_max_receive_pdu_size: int = 0
+    client_system_title: bytes = b""
+    status: Mapping[int, AssociationStatus] = field(default_factory=dict)
+    now_s: float = 0.0
+    authenticated: bool = False
+    encrypted: bool = False
+    after_answer: list[Callable[[], None]] = field(default_factory=list)

@@ -1,0 +1,1 @@
+"""The inspector: octets in, a tree that a person can read out."""

@@ -1,0 +1,167 @@
+"""One association on the server's side: its state, its protection, and the services inside it.
+
+Source: docs/protocols/dlms-application.md §2 (HLS), §6 (ciphering, counters).
+"""
+
+from __future__ import annotations
+
+from typing import Final, Generic, TypeVar
+
+from hes.dlms import apdu, axdr, data
+from hes.dlms.apdu import MethodDescriptor
+from hes.dlms.association import Event, State, allows, step
+from hes.dlms.block_transfer import plain_limit
+from hes.dlms.ciphering import Ciphering, CipheringStyle, KeyScope, ReplayWindow, SendCounter, Unprotected
+from hes.dlms.codes import ActionResult
+from hes.dlms.cosem.access import SecurityPolicy
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, REPLY_TO_HLS
+from hes.dlms.cosem.context import Context
+from hes.dlms.cosem.security_state import SecurityState
+from hes.dlms.findings import Finding, FindingKind
+from hes.dlms.security import SecurityControl
+from hes.dlms.server_services import NOT_POSSIBLE, Services
+from hes.errors import RemoteProtocolError
+
+I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
+
+HLS_REPLY: Final = MethodDescriptor(15, CURRENT_ASSOCIATION, REPLY_TO_HLS)
+_AUTHENTICATED, _ENCRYPTED = 0x10, 0x20
+
+
+def required_control(policy: SecurityPolicy) -> SecurityControl:
+    """What a request must be protected with."""
+    authenticated = _AUTHENTICATED if policy & SecurityPolicy.AUTHENTICATED_REQUEST else 0
+    return SecurityControl(authenticated | (_ENCRYPTED if policy & SecurityPolicy.ENCRYPTED_REQUEST else 0))
+
+
+def answering_control(policy: SecurityPolicy, control: SecurityControl) -> SecurityControl:
+    """What an answer is protected with: as the request was, and whatever the policy adds."""
+    authenticated = _AUTHENTICATED if policy & SecurityPolicy.AUTHENTICATED_RESPONSE else 0
+    encrypted = _ENCRYPTED if policy & SecurityPolicy.ENCRYPTED_RESPONSE else 0
+    return SecurityControl(control | authenticated | encrypted)
+
+
+class StoredWindow(ReplayWindow):
+    """A replay window whose counter lives in the device, shared by all associations under one security setup."""
+
+    __slots__ = ("_setup", "_state")
+
+    def __init__(self, state: SecurityState, setup: int) -> None:
+        super().__init__(state.receive_counter(setup))
+        self._state, self._setup = state, setup
+
+    def accept(self, counter: int, *, authenticated: bool = True) -> None:
+        self.expected = self._state.receive_counter(self._setup)
+        super().accept(counter, authenticated=authenticated)
+        if authenticated:
+            self._state.advance_receive_counter(self._setup, self.expected)
+
+
+class Protection:
+    """The ciphering of one association, made again when the device's keys change."""
+
+    __slots__ = ("_dedicated_counter", "_dedicated_key", "ciphering", "setup", "state")
+
+    def __init__(self, state: SecurityState, setup: int, peer_system_title: bytes) -> None:
+        """Raises LookupError when the setup has no keys."""
+        self.state, self.setup = state, setup
+        self._dedicated_key = b""
+        self._dedicated_counter = SendCounter(1)
+        self.ciphering = self._make(peer_system_title)
+
+    def _make(self, peer_system_title: bytes) -> Ciphering:
+        state, setup = self.state, self.setup
+        keys = state.keys(setup)
+        if keys is None:
+            raise LookupError(f"security setup {setup} has no keys")
+        ciphering = Ciphering(
+            system_title=state.system_title,
+            global_keys=keys,
+            send_counter=lambda: state.take_send_counter(setup),
+            peer_system_title=peer_system_title or None,
+        )
+        ciphering.windows[KeyScope.GLOBAL] = StoredWindow(state, setup)
+        return ciphering
+
+    def use_dedicated_key(self, key: bytes) -> None:
+        self._dedicated_key = key
+        self.ciphering.use_dedicated_key(key, self._dedicated_counter)
+
+    def take_new_keys(self) -> None:
+        """Global keys have changed; the dedicated key and its counters go on."""
+        before = self.ciphering
+        self.ciphering = self._make(before.peer_system_title or b"")
+        if self._dedicated_key:
+            self.ciphering.use_dedicated_key(self._dedicated_key, self._dedicated_counter)
+            self.ciphering.windows[KeyScope.DEDICATED] = before.windows[KeyScope.DEDICATED]
+
+    @property
+    def policy(self) -> SecurityPolicy:
+        return self.state.policy(self.setup)
+
+    def protect_like(self, answer: bytes, request: Unprotected) -> bytes:
+        """An answer in kind: same key and form as the request, as strong at least, and as the policy wants."""
+        control = answering_control(self.policy, request.control)
+        return self.ciphering.protect(answer, key=request.scope, style=request.style, control=control)
+
+
+class ServerAssociation(Generic[I]):
+    """One client's association. `protection`: None where nothing is ever ciphered."""
+
+    __slots__ = ("_client_challenge", "_server_challenge", "context", "protection", "services", "state")
+
+    def __init__(
+        self,
+        context: Context[I],
+        protection: Protection | None,
+        *,
+        client_challenge: bytes = b"",
+        server_challenge: bytes = b"",
+    ) -> None:
+        """The challenges are given for HLS, which then stands before everything else."""
+        self.context, self.protection = context, protection
+        self._client_challenge, self._server_challenge = client_challenge, server_challenge
+        self.services = Services(context)
+        self.state = step(State.IDLE, Event.ASSOCIATE)
+        self.state = step(self.state, Event.HLS_REQUIRED if server_challenge else Event.ACCEPTED)
+
+    def serve(self, plain: bytes, opened: Unprotected | None, findings: list[Finding]) -> bytes | None:
+        """The plain answer to a plain request. opened: how the request was protected."""
+        if self.state is State.HLS_PENDING:
+            return self._hls(plain, opened, findings)
+        if not allows(self.state, Event.SERVICE):
+            return NOT_POSSIBLE
+        style = opened.style if opened else CipheringStyle.SERVICE_SPECIFIC
+        limit = plain_limit(self.context.client_max_receive_pdu_size, ciphered=opened is not None, style=style)
+        self.services.limit = limit
+        return self.services.serve(plain)
+
+    def _hls(self, plain: bytes, opened: Unprotected | None, findings: list[Finding]) -> bytes:
+        """Pass 3, and pass 4 as its answer. Nothing else may pass before. A wrong proof ends the association."""
+        try:
+            request = apdu.decode(plain)
+        except RemoteProtocolError:
+            return NOT_POSSIBLE
+        if not isinstance(request, apdu.ActionRequestNormal) or request.method != HLS_REPLY or not self.protection:
+            return NOT_POSSIBLE
+        ciphering = self.protection.ciphering
+        lowest = self.protection.state.receive_counter(self.protection.setup)
+        try:
+            proof, _end = axdr.decode_value(request.data or b"")
+            if not isinstance(proof, bytes):
+                raise RemoteProtocolError("the proof is not an octet-string")
+            counter = ciphering.check_hls_tag(proof, self._server_challenge)
+        except RemoteProtocolError as error:
+            self.state = step(self.state, Event.HLS_FAILED)
+            findings.append(self._finding(FindingKind.AUTHENTICATION_FAILED, f"HLS pass 3: {error.message}"))
+            return apdu.ActionResponseNormal(request.invoke, ActionResult.READ_WRITE_DENIED).encode()
+        around = opened.invocation_counter if opened is not None and opened.scope is KeyScope.GLOBAL else None
+        if counter == around or counter < (lowest if around is None else around) - 1:
+            text = f"the proof in pass 3 carries counter {counter}, which was used for another APDU"
+            findings.append(self._finding(FindingKind.HLS_COUNTER_REUSED, text))
+        answer = axdr.encode(data.octets(ciphering.hls_tag(self._client_challenge)))
+        self.state = step(self.state, Event.HLS_PASSED)
+        return apdu.ActionResponseNormal(request.invoke, ActionResult.SUCCESS, answer).encode()
+
+    def _finding(self, kind: FindingKind, text: str) -> Finding:
+        return Finding(kind, text, self.context.client.client_sap)

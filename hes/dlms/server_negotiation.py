@@ -1,0 +1,129 @@
+"""How a server judges an AARQ: who asks, in which context, with what proof, for which services.
+
+Pure decisions, in the order in which a refusal is reported: ACSE version, context, authentication, titles, then the
+xDLMS proposal. Codes and their order: docs/protocols/dlms-application.md §2 and the conformance cases named beside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from hes.dlms.acse import Aare, Aarq
+from hes.dlms.apdu import ConfirmedServiceError
+from hes.dlms.codes import (
+    AcseDiagnostic,
+    ApplicationContext,
+    ApplicationReferenceError,
+    AssociationResult,
+    ConfirmedService,
+    Conformance,
+    ErrorGroup,
+    InitiateError,
+    Mechanism,
+    ProviderDiagnostic,
+)
+from hes.dlms.cosem.access import ClientAccess
+from hes.dlms.initiate import DLMS_VERSION, PDU_SIZE_MIN, InitiateRequest
+from hes.dlms.security import CHALLENGE_OCTETS_MAX, CHALLENGE_OCTETS_MIN, SYSTEM_TITLE_OCTETS
+
+DEDICATED_KEY_OCTETS: Final = 16  # suite 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why an association is refused; `error` is the xDLMS part of it."""
+
+    diagnostic: AcseDiagnostic | ProviderDiagnostic
+    error: ConfirmedServiceError | None = None
+
+    def aare(self, aarq: Aarq) -> Aare:
+        known = isinstance(aarq.context, ApplicationContext)
+        return Aare(
+            context=aarq.context if known else ApplicationContext.LN,
+            result=AssociationResult.REJECTED_PERMANENT,
+            diagnostic=self.diagnostic,
+            user_information=b"" if self.error is None else self.error.encode(),
+        )
+
+
+def _initiate_error(error: InitiateError) -> Refused:
+    refusal = ConfirmedServiceError(ConfirmedService.INITIATE, ErrorGroup.INITIATE, error)
+    return Refused(AcseDiagnostic.NO_REASON_GIVEN, refusal)
+
+
+CONTEXT_REFUSED: Final = Refused(AcseDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED)
+AUTHENTICATION_FAILED: Final = Refused(AcseDiagnostic.AUTHENTICATION_FAILURE)
+NOT_DECIPHERED: Final = Refused(
+    AcseDiagnostic.AUTHENTICATION_FAILURE,
+    ConfirmedServiceError(
+        ConfirmedService.INITIATE, ErrorGroup.APPLICATION_REFERENCE, ApplicationReferenceError.DECIPHERING_ERROR
+    ),
+)
+INITIATE_REFUSED: Final = _initiate_error(InitiateError.REFUSED_BY_THE_VDE_HANDLER)
+
+
+def judge_acse(aarq: Aarq, client: ClientAccess, secret: bytes) -> Refused | None:
+    """The ACSE part; None when nothing speaks against it. secret: the client's LLS password.
+
+    Cases APPL_OPEN_4 (version), APPL_OPEN_5 (context), APPL_OPEN_6 (titles), APPL_OPEN_7 (authentication).
+    """
+    if not aarq.version_1:
+        return Refused(ProviderDiagnostic.NO_COMMON_ACSE_VERSION)
+    if aarq.context not in client.contexts:
+        return CONTEXT_REFUSED
+    refused = _judge_mechanism(aarq, client)
+    if refused is not None:
+        return refused
+    if client.mechanism is Mechanism.LLS and aarq.authentication_value != secret:
+        return AUTHENTICATION_FAILED
+    if client.mechanism.high_level and not (
+        CHALLENGE_OCTETS_MIN <= len(aarq.authentication_value) <= CHALLENGE_OCTETS_MAX
+    ):
+        return AUTHENTICATION_FAILED
+    if needs_title(aarq, client) and len(client_title(aarq, client)) != SYSTEM_TITLE_OCTETS:
+        return Refused(AcseDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED)
+    return None
+
+
+def _judge_mechanism(aarq: Aarq, client: ClientAccess) -> Refused | None:
+    offered = aarq.mechanism
+    if client.mechanism is Mechanism.NONE:
+        wrong = offered not in (None, Mechanism.NONE)
+        return Refused(AcseDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED) if wrong else None
+    if offered is None:
+        asked = aarq.authentication or aarq.authentication_value
+        return Refused(
+            AcseDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED if asked else AcseDiagnostic.AUTHENTICATION_REQUIRED
+        )
+    if offered != client.mechanism:
+        return Refused(AcseDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED)
+    return None if aarq.authentication else Refused(AcseDiagnostic.AUTHENTICATION_REQUIRED)
+
+
+def needs_title(aarq: Aarq, client: ClientAccess) -> bool:
+    """True when the client's system title takes part: nonces of ciphering and of HLS-GMAC are made from it."""
+    return aarq.context == ApplicationContext.LN_CIPHERED or client.mechanism is Mechanism.HLS_GMAC
+
+
+def client_title(aarq: Aarq, client: ClientAccess) -> bytes:
+    """The title sent, or the one known in advance."""
+    return aarq.calling_ap_title or client.client_system_title
+
+
+def judge_initiate(request: InitiateRequest, client: ClientAccess, *, encrypted: bool) -> Refused | Conformance:
+    """The xDLMS part: what is granted, or why nothing is. encrypted: the proposal came encrypted.
+
+    Cases APPL_OPEN_9 and SYMSEC_0_DedKey_N1 (dedicated key), APPL_OPEN_12 (version; newer ones are accepted and
+    answered with 6), APPL_OPEN_13 (conformance), APPL_OPEN_14 (PDU size).
+    """
+    if request.dedicated_key and (not encrypted or len(request.dedicated_key) != DEDICATED_KEY_OCTETS):
+        return INITIATE_REFUSED
+    if request.dlms_version < DLMS_VERSION:
+        return _initiate_error(InitiateError.DLMS_VERSION_TOO_LOW)
+    granted = request.conformance & client.conformance
+    if not granted:
+        return _initiate_error(InitiateError.INCOMPATIBLE_CONFORMANCE)
+    if 0 < request.client_max_receive_pdu_size < PDU_SIZE_MIN:
+        return _initiate_error(InitiateError.PDU_SIZE_TOO_SHORT)
+    return granted

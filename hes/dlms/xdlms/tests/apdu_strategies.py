@@ -1,0 +1,116 @@
+"""Hypothesis strategies for every xDLMS APDU that the tables of hes.dlms.apdu know."""
+
+from hypothesis import strategies as st
+
+from hes.dlms import apdu, axdr
+from hes.dlms.codes import (
+    ActionResult,
+    ConfirmedService,
+    DataAccessResult,
+    ErrorGroup,
+    ServiceError,
+    StateError,
+    UnknownCode,
+    code,
+)
+from hes.dlms.tests.strategies import data
+from hes.dlms.xdlms.exception import ERROR_CODES
+
+U8 = st.integers(0, 255)
+U32 = st.integers(0, 2**32 - 1)
+RAW = st.binary(max_size=40) | st.binary(min_size=126, max_size=130)
+ENCODED = data().map(axdr.encode)
+TIMES = st.just(b"") | st.binary(min_size=12, max_size=12)
+SELECTIONS = st.just(b"") | st.builds(lambda selector, parameters: bytes((selector,)) + parameters, U8, ENCODED)
+_DESCRIPTOR = (st.integers(0, 0xFFFF), st.binary(min_size=6, max_size=6), st.integers(-128, 127))
+ATTRIBUTES = st.builds(apdu.AttributeDescriptor, *_DESCRIPTOR)
+METHODS = st.builds(apdu.MethodDescriptor, *_DESCRIPTOR)
+
+ATTRIBUTE_RESULTS = U8.map(lambda number: code(DataAccessResult, number))
+METHOD_RESULTS = U8.map(lambda number: code(ActionResult, number))
+ERRORS = st.integers(1, 255).map(lambda number: code(DataAccessResult, number))
+READS = st.tuples(st.just(DataAccessResult.SUCCESS), ENCODED) | st.tuples(ERRORS, st.just(b""))
+OUTCOMES = st.builds(apdu.ActionOutcome, METHOD_RESULTS, st.none() | ENCODED, st.none()) | st.builds(
+    apdu.ActionOutcome, METHOD_RESULTS, st.none(), ATTRIBUTE_RESULTS
+)
+
+
+def many(items):
+    return st.lists(items, max_size=4).map(tuple)
+
+
+def paired(keys, values):
+    """As many `keys` as `values`, drawn together."""
+    return st.lists(st.tuples(keys, values), max_size=4).map(
+        lambda pairs: (tuple(key for key, _ in pairs), tuple(value for _, value in pairs))
+    )
+
+
+SELECTED = st.tuples(ATTRIBUTES, SELECTIONS)
+BLOCK = (st.booleans(), U32, RAW)
+
+GETS = [
+    st.builds(apdu.GetRequestNormal, U8, ATTRIBUTES, SELECTIONS),
+    st.builds(apdu.GetRequestNext, U8, U32),
+    st.builds(apdu.GetRequestWithList, U8, many(SELECTED)),
+    st.builds(lambda invoke, read: apdu.GetResponseNormal(invoke, *read), U8, READS),
+    st.builds(apdu.GetResponseWithBlock, U8, st.booleans(), U32, st.just(DataAccessResult.SUCCESS), RAW),
+    st.builds(apdu.GetResponseWithBlock, U8, st.booleans(), U32, ERRORS),
+    st.builds(apdu.GetResponseWithList, U8, many(READS)),
+]
+SETS = [
+    st.builds(apdu.SetRequestNormal, U8, ATTRIBUTES, ENCODED, SELECTIONS),
+    st.builds(apdu.SetRequestFirstBlock, U8, ATTRIBUTES, SELECTIONS, *BLOCK),
+    st.builds(apdu.SetRequestBlock, U8, *BLOCK),
+    st.builds(lambda invoke, pairs: apdu.SetRequestWithList(invoke, *pairs), U8, paired(SELECTED, ENCODED)),
+    st.builds(apdu.SetRequestWithListFirstBlock, U8, many(SELECTED), *BLOCK),
+    st.builds(apdu.SetResponseNormal, U8, ATTRIBUTE_RESULTS),
+    st.builds(apdu.SetResponseBlock, U8, U32),
+    st.builds(apdu.SetResponseLastBlock, U8, ATTRIBUTE_RESULTS, U32),
+    st.builds(apdu.SetResponseLastBlockWithList, U8, many(ATTRIBUTE_RESULTS), U32),
+    st.builds(apdu.SetResponseWithList, U8, many(ATTRIBUTE_RESULTS)),
+]
+ACTIONS = [
+    st.builds(apdu.ActionRequestNormal, U8, METHODS, st.none() | ENCODED),
+    st.builds(apdu.ActionRequestNextBlock, U8, U32),
+    st.builds(lambda invoke, pairs: apdu.ActionRequestWithList(invoke, *pairs), U8, paired(METHODS, ENCODED)),
+    st.builds(apdu.ActionRequestFirstBlock, U8, METHODS, *BLOCK),
+    st.builds(apdu.ActionRequestWithListFirstBlock, U8, many(METHODS), *BLOCK),
+    st.builds(apdu.ActionRequestBlock, U8, *BLOCK),
+    st.builds(lambda invoke, outcome: apdu.ActionResponseNormal(invoke, *outcome), U8, OUTCOMES),
+    st.builds(apdu.ActionResponseBlock, U8, *BLOCK),
+    st.builds(apdu.ActionResponseWithList, U8, many(OUTCOMES)),
+    st.builds(apdu.ActionResponseNextBlock, U8, U32),
+]
+
+
+def _exception(state: int, service: int, counter: int) -> apdu.ExceptionResponse:
+    counted = service == ServiceError.INVOCATION_COUNTER_ERROR
+    return apdu.ExceptionResponse(code(StateError, state), code(ServiceError, service), counter if counted else None)
+
+
+def _confirmed_error(service: int, group: int, number: int) -> apdu.ConfirmedServiceError:
+    table = ERROR_CODES.get(group)
+    named = UnknownCode(number) if table is None else code(table, number)
+    return apdu.ConfirmedServiceError(code(ConfirmedService, service), code(ErrorGroup, group), named)
+
+
+OTHERS = [
+    st.builds(
+        lambda invoke, time, octets, tagged: apdu.DataNotification(invoke, time, octets, tagged and bool(time)),
+        U32,
+        TIMES,
+        ENCODED,
+        st.booleans(),
+    ),
+    st.builds(
+        lambda time, attribute, octets, tagged: apdu.EventNotification(time, attribute, octets, tagged and bool(time)),
+        TIMES,
+        ATTRIBUTES,
+        ENCODED,
+        st.booleans(),
+    ),
+    st.builds(_exception, U8, U8, U32),
+    st.builds(_confirmed_error, U8, U8 | st.sampled_from((0, 6)), U8),
+]
+APDUS = st.one_of([*GETS, *SETS, *ACTIONS, *OTHERS])

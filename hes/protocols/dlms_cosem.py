@@ -1,0 +1,180 @@
+"""One DLMS association over anything that exchanges APDUs: the edge that drives the sans-IO `hes.dlms.client.Client`.
+
+`exchange` sends one APDU and gives the one that comes back: `WrapperSession.exchange` on a connection of its own, or a
+concentrator's route to the meter. It owns the deadline; a late answer that it cannot tell apart comes out of the client
+as `Ignored`, and then `next_answer` is asked for the following one, where the way has such a thing.
+
+Refusals of the device are raised as AccessDenied with the object in their fields, everything else as it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+from hes.dlms.apdu import AttributeDescriptor, DataNotification, EventNotification, MethodDescriptor
+from hes.dlms.association import State
+from hes.dlms.client import Client
+from hes.dlms.client_events import (
+    ActDone,
+    Associated,
+    AssociationRefused,
+    ClientEvent,
+    Got,
+    GotList,
+    Ignored,
+    Notified,
+    Released,
+    ReleaseRefused,
+    SendNext,
+    ServiceRefused,
+    SetDone,
+)
+from hes.dlms.codes import AttributeResult
+from hes.dlms.obis import Obis
+from hes.entropy import Entropy
+from hes.errors import AccessDenied, LinkError, RemoteProtocolError
+
+Exchange = Callable[[bytes], Awaitable[bytes]]
+"""Sends an APDU and gives the one that answers it. Raises LinkError when none comes in time."""
+NextAnswer = Callable[[], Awaitable[bytes]]
+"""Waits for one more APDU without sending."""
+Selected = tuple[AttributeDescriptor, bytes]
+
+CHALLENGE_OCTETS: Final = 16  # 8 to 64 are allowed [A]
+DEDICATED_KEY_OCTETS: Final = 16  # suite 0
+PASSED_OVER_MAX: Final = 8  # late answers and notifications before the answer; more is no conversation any more [A]
+
+EventT = TypeVar("EventT")
+
+
+class DlmsSession:
+    """One client and the way to its server. Not for several tasks at once: one request is under way at a time.
+
+    entropy: challenges and dedicated keys. next_answer: see the module. on_notification: told of what the device sends
+    on its own inside the association.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        exchange: Exchange,
+        entropy: Entropy,
+        *,
+        next_answer: NextAnswer | None = None,
+        on_notification: Callable[[DataNotification | EventNotification], None] | None = None,
+    ) -> None:
+        self.client = client
+        self._exchange = exchange
+        self._entropy = entropy
+        self._next_answer = next_answer
+        self._on_notification = on_notification
+
+    async def open(self) -> Associated:
+        """Associate, all passes of HLS included. Raises AccessDenied when the device refuses."""
+        settings = self.client.settings
+        challenge = self._entropy.octets(CHALLENGE_OCTETS) if settings.mechanism.high_level else b""
+        wants_key = settings.security is not None and settings.security.dedicated
+        key = self._entropy.octets(DEDICATED_KEY_OCTETS) if wants_key else b""
+        event = await self._run(self.client.associate(challenge=challenge, dedicated_key=key))
+        if isinstance(event, AssociationRefused):
+            raise event.error()
+        return _expect(event, Associated)
+
+    async def get(self, class_id: int, obis: bytes, attribute: int, selection: bytes = b"") -> bytes:
+        """Read one attribute: its encoded Data. selection: what hes.dlms.selective_access makes, b"" for all of it."""
+        wanted = AttributeDescriptor(class_id, obis, attribute)
+        event = await self._run(self.client.get(wanted, selection))
+        return _expect(_granted(event, "reading", wanted), Got).data
+
+    async def get_list(
+        self, attributes: Sequence[AttributeDescriptor | Selected]
+    ) -> tuple[tuple[AttributeResult, bytes], ...]:
+        """Read several attributes at once: (SUCCESS, encoded Data) or (result, b"") each, in that order."""
+        event = await self._run(self.client.get_list(attributes))
+        return _expect(_granted(event, "reading a list"), GotList).results
+
+    async def set(self, class_id: int, obis: bytes, attribute: int, data: bytes, selection: bytes = b"") -> None:
+        """Write one attribute. data: encoded. Raises AccessDenied when the device did not take it."""
+        wanted = AttributeDescriptor(class_id, obis, attribute)
+        event = _granted(await self._run(self.client.set(wanted, data, selection)), "writing", wanted)
+        done = _expect(event, SetDone)
+        if not done.succeeded:
+            raise _named(ServiceRefused(result=done.results[0]).error(), "writing", wanted)
+
+    async def act(self, class_id: int, obis: bytes, method: int, data: bytes | None = None) -> bytes | None:
+        """Invoke one method: the encoded Data that it returns, or None. Raises AccessDenied when it failed."""
+        wanted = MethodDescriptor(class_id, obis, method)
+        event = _granted(await self._run(self.client.act(wanted, data)), "invoking", wanted)
+        done = _expect(event, ActDone)
+        if not done.succeeded:
+            refused = AccessDenied(f"the meter refused: {done.result.name}", result=done.result)
+            raise _named(refused, "invoking", wanted)
+        return done.data
+
+    async def release(self) -> None:
+        """Close the association; nothing to do when there is none. A device that hangs up instead has released too."""
+        if self.client.state is not State.ASSOCIATED:
+            return
+        try:
+            event = await self._run(self.client.release())
+        except LinkError:
+            self.client.link_lost()
+            return
+        if isinstance(event, ReleaseRefused):
+            raise AccessDenied("the device refused to release the association; close the connection instead.")
+        _expect(event, Released)
+
+    async def _run(self, octets: bytes) -> ClientEvent:
+        """Send, and send what the client asks for, until there is an outcome."""
+        try:
+            answer = await self._exchange(octets)
+            passed_over = 0
+            while True:
+                event = self.client.receive(answer)
+                if isinstance(event, SendNext):
+                    answer = await self._exchange(event.octets)
+                elif isinstance(event, Ignored | Notified):
+                    passed_over += 1
+                    answer = await self._pass_over(event, passed_over)
+                else:
+                    return event
+        except BaseException:
+            self.client.abandon()
+            raise
+
+    async def _pass_over(self, event: Ignored | Notified, count: int) -> bytes:
+        """Wait for the answer behind one that was something else."""
+        if isinstance(event, Notified) and self._on_notification is not None:
+            self._on_notification(event.notification)
+        if self._next_answer is None or count > PASSED_OVER_MAX:
+            what = event.reason if isinstance(event, Ignored) else "a notification came instead"
+            raise LinkError(f"the answer does not belong to the request: {what}.")
+        return await self._next_answer()
+
+
+def _expect(event: object, kind: type[EventT]) -> EventT:
+    if not isinstance(event, kind):
+        raise RemoteProtocolError(f"{type(event).__name__} came where {kind.__name__} was expected")
+    return event
+
+
+def _granted(
+    event: ClientEvent, doing: str, wanted: AttributeDescriptor | MethodDescriptor | None = None
+) -> ClientEvent:
+    """`event` unless it is a refusal, which is raised."""
+    if isinstance(event, ServiceRefused):
+        raise _named(event.error(), doing, wanted)
+    return event
+
+
+def _named(
+    error: AccessDenied, doing: str, wanted: AttributeDescriptor | MethodDescriptor | None = None
+) -> AccessDenied:
+    """The refusal with what it was about, in words and in fields."""
+    if wanted is None:
+        return AccessDenied(f"{doing}: {error.message}", **error.fields)
+    class_id, obis, index = wanted
+    code = str(Obis(obis))
+    place = {"class_id": class_id, "obis": code, "index": index}
+    return AccessDenied(f"{doing} {class_id}/{code}/{index}: {error.message}", **error.fields, **place)
