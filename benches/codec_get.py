@@ -13,14 +13,14 @@ from dlms_cosem import cosem, enumerations
 from dlms_cosem.protocol.xdlms.get import GetRequestNormal as DlmsCosemGetRequest
 from dlms_cosem.protocol.xdlms.get import GetResponseNormal as DlmsCosemGetResponse
 from dlms_cosem.utils import parse_as_dlms_data
-from gurux_dlms.enums import Authentication, InterfaceType
+from gurux_dlms.enums import InterfaceType
 from gurux_dlms.GXByteBuffer import GXByteBuffer
 from gurux_dlms.GXDLMSClient import GXDLMSClient
 from gurux_dlms.GXReplyData import GXReplyData
 from gurux_dlms.objects import GXDLMSRegister
 
 from benches._measure import Candidate, Row, compare
-from hes.dlms import apdu
+from hes.dlms import apdu, axdr
 from hes.dlms.obis import Obis
 
 NAME = "codec_get"
@@ -63,15 +63,13 @@ def _request_object(invoke: int, class_id: int, obis: bytes, attribute: int) -> 
 
 
 def _response_object(octets: bytes, invoke: int) -> Any:
-    from hes.dlms import axdr
-
     response = apdu.decode(octets)
     assert isinstance(response, apdu.GetResponseNormal)
     assert response.invoke == invoke
     return axdr.decode_value(response.data)[0]
 
 
-def _dlms_cosem_request(invoke: int, class_id: int, obis: bytes, attribute: int) -> bytes:
+def _dlms_cosem_request(invoke: int, class_id: int, obis: bytes, attribute: int) -> Any:
     """Its default invoke id and priority are C1; it has no other way to say so."""
     name = cosem.Obis.from_bytes(obis)
     return DlmsCosemGetRequest(cosem.CosemAttribute(enumerations.CosemInterface(class_id), name, attribute)).to_bytes()
@@ -81,7 +79,9 @@ def _dlms_cosem_response(octets: bytes, invoke: int) -> Any:
     return parse_as_dlms_data(DlmsCosemGetResponse.from_bytes(octets).data)
 
 
-_CLIENT = GXDLMSClient(True, 16, 1, Authentication.NONE, None, InterfaceType.PDU)
+_CLIENT = GXDLMSClient(
+    useLogicalNameReferencing=True, clientAddress=16, serverAddress=1, interfaceType=InterfaceType.PDU
+)
 
 
 def _gurux_request(invoke: int, class_id: int, obis: bytes, attribute: int) -> Any:

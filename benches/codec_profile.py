@@ -16,7 +16,7 @@ from dlms_cosem.protocol.xdlms import GeneralGlobalCipher
 from dlms_cosem.protocol.xdlms.get import GetResponseNormal
 from dlms_cosem.security import decrypt
 from dlms_cosem.utils import parse_as_dlms_data
-from gurux_dlms.enums import Authentication, DataType, InterfaceType, Security
+from gurux_dlms.enums import DataType, InterfaceType, Security
 from gurux_dlms.GXByteBuffer import GXByteBuffer
 from gurux_dlms.GXDLMSSettings import GXDLMSSettings
 from gurux_dlms.GXReplyData import GXReplyData
@@ -182,8 +182,10 @@ def _dlms_cosem_open(apdu: bytes) -> Any:
 
 # -- gurux-dlms ------------------------------------------------------------------------------------------------------
 
-_SETTINGS = GXDLMSSettings(False, None)
-_CLIENT = GXDLMSSecureClient(True, 16, 1, Authentication.NONE, None, InterfaceType.PDU)
+_SETTINGS = GXDLMSSettings(isServer=False, parent=None)
+_CLIENT = GXDLMSSecureClient(
+    useLogicalNameReferencing=True, clientAddress=16, serverAddress=1, interfaceType=InterfaceType.PDU
+)
 _CLIENT.ciphering.blockCipherKey = ENCRYPTION_KEY
 _CLIENT.ciphering.authenticationKey = AUTHENTICATION_KEY
 _CLIENT.ciphering.security = Security.AUTHENTICATION_ENCRYPTION

@@ -59,8 +59,9 @@ class Faults:
     def add_invalid(self, error: ValidationError, model: type[BaseModel], path: Sequence[str | int]) -> None:
         """Note everything pydantic found while reading `model` from the table at `path`."""
         for problem in error.errors(include_url=False):
-            where = (*path, *(part for part in problem["loc"] if not _is_tag(part)))
-            self.add(where, _sentence(problem["type"], problem["msg"], problem.get("input"), where, model))
+            inside = tuple(part for part in problem["loc"] if not _is_tag(part))
+            kind, text = problem["type"], problem["msg"]
+            self.add((*path, *inside), _sentence(kind, text, problem.get("input"), inside, model))
 
     def raise_if_any(self) -> None:
         """Raise one ConfigError that lists every fault in the order of its line."""
@@ -115,7 +116,7 @@ def spell(path: Iterable[str | int]) -> str:
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """"; did you mean 'address'?" when something allowed is near `word`, else nothing."""
+    """ "; did you mean 'address'?" when something allowed is near `word`, else nothing."""
     near = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
@@ -133,25 +134,26 @@ def _is_tag(part: object) -> bool:
     return isinstance(part, str) and (part.startswith("function-") or "[" in part)
 
 
-def _sentence(kind: str, text: str, got: object, where: Sequence[str | int], model: type[BaseModel]) -> str:
-    names, allowed = _nearby(model, where)
+def _sentence(kind: str, text: str, got: object, inside: Sequence[str | int], model: type[BaseModel]) -> str:
+    names, allowed = _nearby(model, inside)
     if kind == "extra_forbidden":
         known = ", ".join(names) or "none"
-        return f"unknown key{did_you_mean(str(where[-1]), names)} (allowed here: {known})"
+        return f"unknown key{did_you_mean(str(inside[-1]), names)} (allowed here: {known})"
     if kind == "missing":
         return f"is missing ({allowed})" if allowed else "is missing"
     said = text.removeprefix("Value error, ").removeprefix("Input ")
     shown = repr(got)
     if len(shown) > GOT_CHARACTERS_MAX:
         shown = shown[:GOT_CHARACTERS_MAX] + "..."
-    return f"{said}, not {shown} ({allowed})" if allowed else f"{said}, not {shown}"
+    said_already = kind == "literal_error" or not allowed or allowed in said
+    return f"{said}, not {shown}" + ("" if said_already else f" ({allowed})")
 
 
-def _nearby(model: type[BaseModel], where: Sequence[str | int]) -> tuple[list[str], str]:
-    """The keys of the table that `where` points into, and what its last key allows (from the field's own words)."""
+def _nearby(model: type[BaseModel], inside: Sequence[str | int]) -> tuple[list[str], str]:
+    """The keys of the table that `inside` points into, and what its last key allows (from the field's own words)."""
     current: type[BaseModel] = model
     allowed = ""
-    for part in where:
+    for part in inside:
         if isinstance(part, int):
             continue
         found = _field(current, part)

@@ -6,6 +6,7 @@ tables, comments. On text that is not TOML it stops early and says less; it neve
 
 from __future__ import annotations
 
+import contextlib
 import json
 from bisect import bisect_right
 
@@ -15,17 +16,15 @@ _BARE_END = frozenset(" \t\r\n=.]#,}\"'[{")
 _VALUE_END = frozenset(",]}\n#")
 
 
-class _Stop(Exception):  # noqa: N818 - not an error: the end of what can be said
+class _Stop(Exception):
     pass
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
     """The line (from 1) of every table, array element and key, by its path: ("dcu", 1, "address") -> 57."""
     scanner = _Scanner(text)
-    try:
+    with contextlib.suppress(_Stop, RecursionError):  # what was found so far is still right
         scanner.document()
-    except (_Stop, RecursionError, ValueError):
-        pass  # what was found so far is still right
     return scanner.lines
 
 

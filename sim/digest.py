@@ -45,7 +45,7 @@ class Digest:
         self._add(_SESSION, at_epoch_s, f"{session}|{event}|{detail}".encode())
 
     def on_medium(self, now_s: float, link: int, direction: int, octets: int, outcome: int) -> None:
-        """One frame on a field medium: between which nodes, how long, and whether it arrived."""
+        """One frame on a field medium: which link, which way, how long, what became of it (sim.media.plc)."""
         self._pending += _MEDIUM.pack(_ON_MEDIUM, now_s, link, direction, octets, outcome)
         self._counted()
 

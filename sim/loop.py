@@ -180,10 +180,11 @@ class VirtualLoop(SimPyBridge):
     def create_task(
         self, coro: Generator[Any, None, _T] | Coroutine[Any, Any, _T], *, name: object = None, **options: Any
     ) -> asyncio.Task[_T]:
+        coroutine = cast("Coroutine[Any, Any, _T]", coro)
         if self._task_factory is not None:
-            return super().create_task(coro, name=name, **options)
+            return super().create_task(coroutine, name=name, **options)
         self._check_closed()
-        return SimTask(cast("Coroutine[Any, Any, _T]", coro), loop=self, name=name, **options)
+        return SimTask(coroutine, loop=self, name=name, **options)
 
     def run_in_executor(self, executor: object, func: Callable[[*_Ts], _T], *args: *_Ts) -> asyncio.Future[_T]:
         """Run `func` on this thread, at a scheduled step, `executor_cost_s()` from now; `executor` is ignored.
@@ -222,7 +223,7 @@ class VirtualLoop(SimPyBridge):
         """Run until stop(): ready callbacks first, then one heap entry, and again."""
         env, ready, queue = self.env, self._ready, self._queue
         popleft, ties = ready.popleft, self._ties
-        now = env._now
+        now, never = env._now, math.inf
         callbacks = 0  # since the clock last moved
         watch, suspicious = self._spin_watch, self._spin_watch.suspicious
         try:
@@ -257,7 +258,7 @@ class VirtualLoop(SimPyBridge):
                     self._timer_cancelled_count -= 1
                     continue
                 if entry[0] > now:
-                    if entry[0] == math.inf:
+                    if entry[0] == never:
                         heappush(queue, entry)
                         raise nothing_left(self)
                     env._now = now = entry[0]

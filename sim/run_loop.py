@@ -22,6 +22,7 @@ _TEARDOWN_ROUNDS_MAX: Final = 100  # a task may start others while it ends
 _RARE_THRESHOLDS: Final = (100_000, 50, 50)  # the default 700 makes asyncio.timeout 1.5 times as dear at 10 000 tasks
 
 _T = TypeVar("_T")
+_policies = 0  # how many garbage policies are in force, one inside the other; the outermost freezes
 
 
 def run(
@@ -77,9 +78,11 @@ def garbage_policy(policy: Garbage) -> Iterator[None]:
     if policy == "untouched":
         yield
         return
-    thresholds, was_enabled, was_frozen = gc.get_threshold(), gc.isenabled(), gc.get_freeze_count() > 0
-    if not was_frozen:
+    global _policies
+    thresholds, was_enabled = gc.get_threshold(), gc.isenabled()
+    if _policies == 0:
         gc.freeze()
+    _policies += 1
     if policy == "after":
         gc.disable()
     gc.set_threshold(*_RARE_THRESHOLDS)
@@ -89,7 +92,8 @@ def garbage_policy(policy: Garbage) -> Iterator[None]:
         gc.set_threshold(*thresholds)
         if was_enabled:
             gc.enable()
-        if not was_frozen:
+        _policies -= 1
+        if _policies == 0:
             gc.unfreeze()
 
 

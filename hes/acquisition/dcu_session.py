@@ -91,8 +91,9 @@ class DcuSession(asyncio.Protocol):
     """asyncio protocol of one accepted connection."""
 
     def __init__(self, owner: SessionOwner, context: SessionContext, name: str) -> None:
-        """name: what the session is called in captures until its terminal ID is known."""
+        """name: what the session is called in captures when its first frame is not a terminal's."""
         self.name = name
+        self._named = False
         self.terminal_id: str | None = None
         self.counters = SessionCounters()
         self._owner = owner
@@ -114,7 +115,6 @@ class DcuSession(asyncio.Protocol):
         self._transport = transport
         self._heard_s = self._loop.time()
         self._arm(self._heard_s + self._context.limits.login_s)
-        self._event(SESSION_OPENED, "")
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
@@ -132,6 +132,7 @@ class DcuSession(asyncio.Protocol):
         if self.terminal_id is not None:
             self._context.registry.remove(self.terminal_id, self, self._loop.time())
         self._owner.session_closed(self, reason)
+        self._introduce()
         self._event(SESSION_CLOSED, reason)
 
     def close(self, reason: str) -> None:
@@ -163,6 +164,7 @@ class DcuSession(asyncio.Protocol):
 
     def _take_terminal(self, frame: Qgdw376Frame) -> None:
         service = qgdw376.link_service(frame)
+        self._introduce(str(frame.terminal))
         self._tap_in(frame.encode())
         if service is None:
             self.counters.unexpected += 1
@@ -290,7 +292,15 @@ class DcuSession(asyncio.Protocol):
         self._context.tap.frame(self._context.clock.epoch_s(), self.name, Direction.TO_DEVICE, octets)
         self._transport.write(octets)
 
+    def _introduce(self, name: str | None = None) -> None:
+        """Tell the tap of this session: under its terminal's name when that spoke first, else under its own."""
+        if not self._named:
+            self._named = True
+            self.name = name or self.name
+            self._event(SESSION_OPENED, "")
+
     def _tap_in(self, octets: bytes, note: str = "") -> None:
+        self._introduce()
         self._context.tap.frame(self._context.clock.epoch_s(), self.name, Direction.FROM_DEVICE, octets, note=note)
 
     def _event(self, event: str, detail: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -45,7 +45,7 @@ def _time_of_day(value: object) -> int:
 
 
 def _weekdays(value: object) -> tuple[int, ...]:
-    """"mon-fri" or "sat" or a list of both as weekday numbers, Monday 0."""
+    """ "mon-fri" or "sat" or a list of both as weekday numbers, Monday 0."""
     words = value if isinstance(value, list) else [value]
     days: list[int] = []
     for word in words:
@@ -68,7 +68,7 @@ ObisText = Annotated[str, AfterValidator(_obis)]
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 TimeOfDayS = Annotated[int, BeforeValidator(_time_of_day)]
 Weekdays = Annotated[tuple[int, ...], BeforeValidator(_weekdays)]
-OBIS = "an OBIS code such as \"1.0.1.8.0.255\""
+OBIS = 'an OBIS code such as "1.0.1.8.0.255"'
 NAME = "lower-case letters, digits, - and _"
 
 
@@ -91,9 +91,9 @@ class ProfileFile(Table):
         class_id: int = key(alias="class", allowed="a COSEM class number", ge=1, le=65_535)
         obis: ObisText = key(allowed=OBIS)
         attribute: int = key(2, allowed="1..127", ge=1, le=127)
-        type: ItemType = key(allowed="one of " + ", ".join(ItemType.__args__))
+        type: ItemType = key(allowed="one of " + ", ".join(get_args(ItemType)))
         scaler: int = key(0, allowed="-9..9", ge=-9, le=9)
-        unit: UnitName = key("", allowed="one of " + ", ".join(repr(unit) for unit in UnitName.__args__))
+        unit: UnitName = key("", allowed="one of " + ", ".join(repr(unit) for unit in get_args(UnitName)))
 
     class Captured(Table):
         obis: ObisText = key(allowed=OBIS)

@@ -121,7 +121,7 @@ class AssociationOffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TariffBand:
-    """`rate` (1 or 2) applies from `from_s` to `to_s` (seconds of the local day) on the weekdays listed (Monday is 0)."""
+    """`rate` (1 or 2) applies from `from_s` to `to_s`, seconds of the local day, on these weekdays (Monday is 0)."""
 
     rate: int
     weekdays: tuple[int, ...]
@@ -131,7 +131,7 @@ class TariffBand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayAddressing:
-    """How a concentrator's gateway header names a meter. Source: docs/protocols/dlms-transport.md §5: profile-defined."""
+    """How a concentrator's gateway header names a meter: defined by nobody (docs/protocols/wrapper-and-gateway.md)."""
 
     network_id: int
     format: AddressFormat

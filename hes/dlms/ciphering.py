@@ -230,7 +230,10 @@ class Ciphering:
             self.use_dedicated_key(dedicated_key, dedicated_send_counter)
 
     def use_dedicated_key(self, key: bytes, send_counter: Callable[[], int] | int = 1) -> None:
-        """Take the key of this association, as the AARQ brought it; both counters start anew."""
+        """Take the key of this association, as the AARQ brought it; both counters start anew.
+
+        Raises LocalProtocolError for a key of another length than the global ones: a server refuses the AARQ before.
+        """
         self._keys[KeyScope.DEDICATED] = EncryptionKeys(key, self._keys[KeyScope.GLOBAL].authentication)
         self._counters[KeyScope.DEDICATED] = _counter(send_counter)
         self.windows[KeyScope.DEDICATED] = ReplayWindow()

@@ -70,6 +70,7 @@ class Client:
         self._ciphered = settings.security is not None and settings.security.ciphered
         self._exchange: Exchange | None = None
         self._invoke_id = 0
+        self._limit = 0
         self._challenge = b""
         self._initiate = b""
         self._findings: list[Finding] = []
@@ -151,9 +152,7 @@ class Client:
         """ACTION: invoke one method with its encoded parameters; in blocks when they are longer than one APDU."""
         self._may(Conformance.ACTION)
         blocks = Conformance.BLOCK_TRANSFER_ACTION in self.conformance
-        exchange = ActionExchange(
-            self._next_invoke(), method, encoded, limit=self._plain_limit(), blocks_allowed=blocks
-        )
+        exchange = ActionExchange(self._next_invoke(), method, encoded, limit=self._limit, blocks_allowed=blocks)
         return self._start(exchange)
 
     def release(self) -> bytes:
@@ -275,6 +274,7 @@ class Client:
             raise
         self.conformance = granted.conformance & self.settings.conformance
         self.server_max_receive_pdu_size = granted.server_max_receive_pdu_size
+        self._limit = self._plain_limit()
         if self.conformance != granted.conformance:
             widened = granted.conformance & ~self.settings.conformance
             self._note(FindingKind.CONFORMANCE_WIDENED, f"the server granted {int(widened):06X} beyond what was asked")
@@ -282,9 +282,7 @@ class Client:
             self.state = step(self.state, Event.ACCEPTED)
             return self._associated()
         self.state = step(self.state, Event.HLS_REQUIRED)
-        exchange = ActionExchange(
-            self._next_invoke(), HLS_REPLY, reply, limit=self._plain_limit(), blocks_allowed=False
-        )
+        exchange = ActionExchange(self._next_invoke(), HLS_REPLY, reply, limit=self._limit, blocks_allowed=False)
         return SendNext(octets=self._start(exchange))
 
     def _check_accepted(self, aare: Aare) -> None:
@@ -398,21 +396,21 @@ class Client:
             attributes,
             encoded,
             as_list=as_list,
-            limit=self._plain_limit(),
+            limit=self._limit,
             blocks_allowed=Conformance.BLOCK_TRANSFER_SET in self.conformance,
         )
         return self._start(exchange)
 
     def _start(self, exchange: Exchange) -> bytes:
         """Raises LocalProtocolError, and starts nothing, when the request is longer than the server takes."""
-        limit = self._plain_limit()
-        if len(exchange.request) > limit:
-            raise LocalProtocolError(f"the request has {len(exchange.request)} octets, the server takes {limit}")
+        if len(exchange.request) > self._limit:
+            raise LocalProtocolError(f"the request has {len(exchange.request)} octets, the server takes {self._limit}")
         octets = self._protect(exchange.request)
         self._exchange = exchange
         return octets
 
     def _plain_limit(self) -> int:
+        """Octets that a request may have before it is protected."""
         security = self.settings.security
         style = security.style if security else CipheringStyle.SERVICE_SPECIFIC
         return plain_limit(self.server_max_receive_pdu_size, ciphered=self._ciphered, style=style)

@@ -173,7 +173,6 @@ _POWER_KINDS: Final = {
     2: "cumulative maximum demand",
     24: "average",
     25: "last average",
-    27: "average, last",
 }
 _EVENT_KINDS: Final = {
     31: "threshold for sags",

@@ -125,6 +125,9 @@ class _Context(NamedTuple):
     encrypt: Callable[[bytes, bytes, bytes | None], bytes]
     associated: bytes
 
+    def __repr__(self) -> str:
+        return f"_Context({self.control!r})"
+
 
 @dataclass(frozen=True, slots=True)
 class EncryptionKeys:
@@ -138,9 +141,9 @@ class EncryptionKeys:
     _contexts: dict[int, _Context] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name, key in (("encryption", self.encryption), ("authentication", self.authentication)):
-            if len(key) not in (16, 32):
-                raise LocalProtocolError(f"the {name} key has {len(key)} octets; 16 or 32 are needed")
+        lengths = len(self.encryption), len(self.authentication)
+        if lengths not in ((16, 16), (32, 32)):
+            raise LocalProtocolError(f"encryption and authentication key have {lengths} octets; both need 16, or 32")
 
     def context(self, control: int) -> _Context | str:
         """What sealing and opening under this security control need, or a sentence on why it cannot be."""

@@ -18,9 +18,9 @@ from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, REPLY_TO_HLS
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.security_state import SecurityState
 from hes.dlms.findings import Finding, FindingKind
-from hes.dlms.security import SecurityControl
+from hes.dlms.security import SecurityControl, SecurityError
 from hes.dlms.server_services import NOT_POSSIBLE, Services
-from hes.errors import RemoteProtocolError
+from hes.errors import LocalProtocolError, RemoteProtocolError
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
@@ -28,17 +28,28 @@ HLS_REPLY: Final = MethodDescriptor(15, CURRENT_ASSOCIATION, REPLY_TO_HLS)
 _AUTHENTICATED, _ENCRYPTED = 0x10, 0x20
 
 
+def _control(policy: int, authenticated: SecurityPolicy, encrypted: SecurityPolicy) -> SecurityControl:
+    wanted = _AUTHENTICATED if policy & int(authenticated) else 0
+    return SecurityControl(wanted | (_ENCRYPTED if policy & int(encrypted) else 0))
+
+
+# by policy, as plain numbers: these are asked for every APDU
+_REQUIRED: Final = tuple(
+    [_control(bits, SecurityPolicy.AUTHENTICATED_REQUEST, SecurityPolicy.ENCRYPTED_REQUEST) for bits in range(256)]
+)
+_ANSWERING: Final = tuple(
+    [_control(bits, SecurityPolicy.AUTHENTICATED_RESPONSE, SecurityPolicy.ENCRYPTED_RESPONSE) for bits in range(256)]
+)
+
+
 def required_control(policy: SecurityPolicy) -> SecurityControl:
     """What a request must be protected with."""
-    authenticated = _AUTHENTICATED if policy & SecurityPolicy.AUTHENTICATED_REQUEST else 0
-    return SecurityControl(authenticated | (_ENCRYPTED if policy & SecurityPolicy.ENCRYPTED_REQUEST else 0))
+    return _REQUIRED[policy]
 
 
 def answering_control(policy: SecurityPolicy, control: SecurityControl) -> SecurityControl:
     """What an answer is protected with: as the request was, and whatever the policy adds."""
-    authenticated = _AUTHENTICATED if policy & SecurityPolicy.AUTHENTICATED_RESPONSE else 0
-    encrypted = _ENCRYPTED if policy & SecurityPolicy.ENCRYPTED_RESPONSE else 0
-    return SecurityControl(control | authenticated | encrypted)
+    return SecurityControl(control | _ANSWERING[policy])
 
 
 class StoredWindow(ReplayWindow):
@@ -50,7 +61,7 @@ class StoredWindow(ReplayWindow):
         super().__init__(state.receive_counter(setup))
         self._state, self._setup = state, setup
 
-    def accept(self, counter: int, *, authenticated: bool = True) -> None:
+    def accept(self, counter: int, authenticated: bool = True) -> None:
         self.expected = self._state.receive_counter(self._setup)
         super().accept(counter, authenticated=authenticated)
         if authenticated:
@@ -96,6 +107,11 @@ class Protection:
             self.ciphering.windows[KeyScope.DEDICATED] = before.windows[KeyScope.DEDICATED]
 
     @property
+    def lowest_counter(self) -> int:
+        """The lowest counter still acceptable under the global key."""
+        return self.state.receive_counter(self.setup)
+
+    @property
     def policy(self) -> SecurityPolicy:
         return self.state.policy(self.setup)
 
@@ -108,7 +124,16 @@ class Protection:
 class ServerAssociation(Generic[I]):
     """One client's association. `protection`: None where nothing is ever ciphered."""
 
-    __slots__ = ("_client_challenge", "_server_challenge", "context", "protection", "services", "state")
+    __slots__ = (
+        "_client_challenge",
+        "_limits",
+        "_lowest",
+        "_server_challenge",
+        "context",
+        "protection",
+        "services",
+        "state",
+    )
 
     def __init__(
         self,
@@ -121,9 +146,24 @@ class ServerAssociation(Generic[I]):
         """The challenges are given for HLS, which then stands before everything else."""
         self.context, self.protection = context, protection
         self._client_challenge, self._server_challenge = client_challenge, server_challenge
+        self._lowest = 0
+        octets_max = context.max_send_pdu_size
+        self._limits = (  # octets of a plain answer: unprotected, service-specific, general
+            plain_limit(octets_max, ciphered=False),
+            plain_limit(octets_max, ciphered=True),
+            plain_limit(octets_max, ciphered=True, style=CipheringStyle.GENERAL_GLO),
+        )
         self.services = Services(context)
         self.state = step(State.IDLE, Event.ASSOCIATE)
         self.state = step(self.state, Event.HLS_REQUIRED if server_challenge else Event.ACCEPTED)
+
+    def open(self, octets: bytes) -> Unprotected:
+        """Remove the protection of a request. Raises RemoteProtocolError, SecurityError among them."""
+        if self.protection is None:
+            raise SecurityError("a ciphered APDU in an association without keys")
+        if self.state is State.HLS_PENDING:
+            self._lowest = self.protection.lowest_counter
+        return self.protection.ciphering.unprotect(octets)
 
     def serve(self, plain: bytes, opened: Unprotected | None, findings: list[Finding]) -> bytes | None:
         """The plain answer to a plain request. opened: how the request was protected."""
@@ -131,9 +171,10 @@ class ServerAssociation(Generic[I]):
             return self._hls(plain, opened, findings)
         if not allows(self.state, Event.SERVICE):
             return NOT_POSSIBLE
-        style = opened.style if opened else CipheringStyle.SERVICE_SPECIFIC
-        limit = plain_limit(self.context.client_max_receive_pdu_size, ciphered=opened is not None, style=style)
-        self.services.limit = limit
+        if opened is None:
+            self.services.limit = self._limits[0]
+        else:
+            self.services.limit = self._limits[1 if opened.style is CipheringStyle.SERVICE_SPECIFIC else 2]
         return self.services.serve(plain)
 
     def _hls(self, plain: bytes, opened: Unprotected | None, findings: list[Finding]) -> bytes:
@@ -145,7 +186,6 @@ class ServerAssociation(Generic[I]):
         if not isinstance(request, apdu.ActionRequestNormal) or request.method != HLS_REPLY or not self.protection:
             return NOT_POSSIBLE
         ciphering = self.protection.ciphering
-        lowest = self.protection.state.receive_counter(self.protection.setup)
         try:
             proof, _end = axdr.decode_value(request.data or b"")
             if not isinstance(proof, bytes):
@@ -155,13 +195,21 @@ class ServerAssociation(Generic[I]):
             self.state = step(self.state, Event.HLS_FAILED)
             findings.append(self._finding(FindingKind.AUTHENTICATION_FAILED, f"HLS pass 3: {error.message}"))
             return apdu.ActionResponseNormal(request.invoke, ActionResult.READ_WRITE_DENIED).encode()
-        around = opened.invocation_counter if opened is not None and opened.scope is KeyScope.GLOBAL else None
-        if counter == around or counter < (lowest if around is None else around) - 1:
+        if self._was_used(counter, opened):
             text = f"the proof in pass 3 carries counter {counter}, which was used for another APDU"
             findings.append(self._finding(FindingKind.HLS_COUNTER_REUSED, text))
-        answer = axdr.encode(data.octets(ciphering.hls_tag(self._client_challenge)))
+        try:
+            answer = axdr.encode(data.octets(ciphering.hls_tag(self._client_challenge)))
+        except LocalProtocolError:  # the counter of the key has run out
+            return NOT_POSSIBLE
         self.state = step(self.state, Event.HLS_PASSED)
         return apdu.ActionResponseNormal(request.invoke, ActionResult.SUCCESS, answer).encode()
+
+    def _was_used(self, counter: int, opened: Unprotected | None) -> bool:
+        """True when the counter in a proof is that of the APDU around it, or below all that were open before it."""
+        if opened is None or opened.scope is not KeyScope.GLOBAL:
+            return self.protection is not None and counter < self.protection.lowest_counter
+        return counter == opened.invocation_counter or counter < self._lowest
 
     def _finding(self, kind: FindingKind, text: str) -> Finding:
         return Finding(kind, text, self.context.client.client_sap)

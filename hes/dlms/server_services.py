@@ -317,9 +317,7 @@ class Services(Generic[I]):
 
     # -- requests in blocks
 
-    def _begin_request(
-        self, service: _Service, invoke: int, finish: Callable[[bytes], bytes | None]
-    ) -> _LongRequest:
+    def _begin_request(self, service: _Service, invoke: int, finish: Callable[[bytes], bytes | None]) -> _LongRequest:
         self._begin()
 
         def acknowledge(number: int) -> bytes:
@@ -369,7 +367,7 @@ _ACTION_RESULTS: Final = {  # the same, said about an ACTION; a wrong number has
 def _no_transfer(service: _Service, invoke: int, number: int, result: DataAccessResult) -> bytes:
     """A transfer that does not go on, with the reason."""
     if service is _Service.GET:
-        return apdu.GetResponseWithBlock(invoke, True, number, result).encode()
+        return apdu.GetResponseWithBlock(invoke, last=True, block=number, result=result).encode()
     if service is _Service.SET:
         return apdu.SetResponseLastBlock(invoke, result, number).encode()
     return apdu.ActionResponseNormal(invoke, _ACTION_RESULTS[result]).encode()

@@ -7,7 +7,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
+from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, case, func, or_, select
 
 from hes.store import tables
 from hes.store.missing_ranges import times_of
@@ -87,18 +87,8 @@ def coverage(
 def readings(
     connection: Connection, device_id: int, channel_id: int, first_s: int, last_s: int, versions: bool
 ) -> list[StoredReading]:
-    """See `Store.readings`. The key starts with the time: hop from one time to the next instead of scanning a day of
-    every device.
-    """
-    next_time = tables.reading.alias("next_time")
-    first = select(func.min(READING.time_s).label("time_s")).where(READING.time_s >= first_s, READING.time_s <= last_s)
-    hop = first.cte("hop", recursive=True)
-    following = (
-        select(func.min(next_time.c.time_s))
-        .where(next_time.c.time_s > hop.c.time_s, next_time.c.time_s <= last_s)
-        .scalar_subquery()
-    )
-    hop = hop.union_all(select(following).where(hop.c.time_s.is_not(None)))
+    """See `Store.readings`."""
+    hop = _times(first_s, last_s)
     query = (
         select(READING.time_s, READING.value, READING.quality, READING.received_ms, READING.version)
         .join(hop, hop.c.time_s == READING.time_s)
@@ -108,6 +98,36 @@ def readings(
     if not versions:
         query = query.where(READING.version == 0)
     return [StoredReading._make(row) for row in connection.execute(query)]
+
+
+def curves(connection: Connection, device_id: int, first_s: int, last_s: int) -> dict[int, list[tuple[int, int]]]:
+    """First values of every channel of one device: channel id -> (time, value) by time."""
+    hop = _times(first_s, last_s)
+    query = (
+        select(READING.channel_id, READING.time_s, READING.value)
+        .join(hop, hop.c.time_s == READING.time_s)
+        .where(READING.device_id == device_id, READING.version == 0)
+        .order_by(READING.channel_id, READING.time_s)
+    )
+    found: dict[int, list[tuple[int, int]]] = {}
+    for channel_id, time_s, value in connection.execute(query):
+        found.setdefault(channel_id, []).append((time_s, value))
+    return found
+
+
+def _times(first_s: int, last_s: int) -> CTE:
+    """Every time in [first_s, last_s] that any reading has. The table's key starts with the time: hopping from one to
+    the next, and looking up the device at each, spares a scan of everything that every device said in between.
+    """
+    later = tables.reading.alias("later")
+    first = select(func.min(READING.time_s).label("time_s")).where(READING.time_s >= first_s, READING.time_s <= last_s)
+    hop = first.cte("hop", recursive=True)
+    following = (
+        select(func.min(later.c.time_s))
+        .where(later.c.time_s > hop.c.time_s, later.c.time_s <= last_s)
+        .scalar_subquery()
+    )
+    return hop.union_all(select(following).where(hop.c.time_s.is_not(None)))
 
 
 def counts_by_received(

@@ -66,24 +66,42 @@ class LinkModel(Protocol):
 
 
 class Lan:
-    """A link that is always up and takes the same short time."""
+    """A fixed line: always the same short time, up until a fault says otherwise."""
 
     def __init__(self, scheduler: Scheduler, name: str = "lan", *, latency_s: float = 0.0005) -> None:
         self.name = name
         self.facts = LinkFacts(kind="sim", turnaround_s=2 * latency_s)
         self.nat_idle_s = math.inf
+        self.is_out = False
         self._scheduler = scheduler
         self._latency_s = latency_s
+        self._connections: dict[int, SimConnection] = {}
+
+    def begin_outage(self) -> None:
+        """Fault: octets wait until `end_outage`; connections live on unless TCP gives up."""
+        self.is_out = True
+
+    def end_outage(self) -> None:
+        self.is_out = False
+        for connection in list(self._connections.values()):
+            connection.release()
+
+    def drop(self) -> None:
+        """Fault: every connection is reset."""
+        for connection in list(self._connections.values()):
+            connection.reset()
 
     def trouble(self) -> str | None:
         return None
 
     def arrival_s(self, octets_count: int, *, is_from_site: bool) -> float:
-        return self._scheduler.now_s + self._latency_s
+        return math.inf if self.is_out else self._scheduler.now_s + self._latency_s
 
-    def opened(self, connection: SimConnection) -> None: ...
+    def opened(self, connection: SimConnection) -> None:
+        self._connections[connection.number] = connection
 
-    def closed(self, connection: SimConnection) -> None: ...
+    def closed(self, connection: SimConnection) -> None:
+        self._connections.pop(connection.number, None)
 
 
 class SimNet:

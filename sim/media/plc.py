@@ -22,9 +22,10 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Protocol
 
 from hes.clock import Clock
@@ -37,11 +38,31 @@ from sim.scheduler import Scheduler
 StreamFactory = Callable[..., random.Random]
 """`stream(*names)`: an independent random stream per name (sim.streams.Streams.stream)."""
 
-FrameObserver = Callable[[float, str, str, int, str], None]
-"""Called at the end of every frame: now_s, link_id, direction ("down" or "up"), PSDU octets, outcome."""
+FrameObserver = Callable[[float, int, int, int, int], None]
+"""Called at the end of every frame: now_s, PlcLink.number, Direction, PSDU octets, Outcome (numbers, for digests)."""
 
-DOWN, UP = "down", "up"
-ACKNOWLEDGED, LOST, COLLIDED = "acknowledged", "lost", "collided"
+
+Frames = tuple[tuple[int, float], ...]
+"""PSDU octets and seconds on the air of each frame of a datagram."""
+Cuts = dict[int, Frames]
+"""Frames by the datagram's octets: shared by all links of one modulation."""
+
+
+class Direction(IntEnum):
+    DOWN = 0
+    UP = 1
+
+
+class Outcome(IntEnum):
+    """What became of a frame. A collision is a loss whose cause the simulator knows and the network does not."""
+
+    ACKNOWLEDGED = 0
+    LOST = 1
+    COLLIDED = 2
+
+
+_ACKNOWLEDGED, _LOST, _COLLIDED = Outcome.ACKNOWLEDGED, Outcome.LOST, Outcome.COLLIDED
+_DOWN, _UP = Direction.DOWN, Direction.UP
 
 FRAME_ERROR_RATIO_MAX = 0.98
 NOISE_LOOK_S = 300.0
@@ -123,14 +144,26 @@ class PlcLink:
     """The link between a node and its parent, named after the node, with all that a frame on it needs."""
 
     __slots__ = (
-        "fading", "frame_error_ratio", "hops", "is_on", "link_id", "modulation", "parent", "random", "statistics",
+        "cuts",
+        "fading", "frame_error_ratio", "hops", "is_on", "link_id", "modulation", "number", "parent", "random",
+        "statistics",
     )  # fmt: skip
 
-    def __init__(self, link_id: str, parent: PlcLink | None, modulation: Modulation, frame_error_ratio: float) -> None:
+    def __init__(
+        self,
+        link_id: str,
+        parent: PlcLink | None,
+        modulation: Modulation,
+        frame_error_ratio: float,
+        cuts: Cuts | None = None,
+    ) -> None:
         self.link_id = link_id
+        self.number = zlib.crc32(link_id.encode())
+        """The same link has the same number in every run, whatever else there is."""
         self.parent = parent
         self.modulation = modulation
         self.frame_error_ratio = frame_error_ratio
+        self.cuts: Cuts = {} if cuts is None else cuts
         self.hops: int = 1 if parent is None else parent.hops + 1
         self.is_on = True
         """Whether the node at its far end has power."""
@@ -146,6 +179,7 @@ class _Node:
     endpoint: MeterEndpoint
     path: tuple[PlcLink, ...]
     processing_s: tuple[float, float]
+    is_silent: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -158,7 +192,7 @@ class _Flight:
     started_s: float
     is_down: bool = True
     hop: int = 0
-    frames: tuple[tuple[int, float], ...] = ()
+    frames: Frames = ()
     frame: int = 0
     attempt: int = 0
     is_collided: bool = False
@@ -196,6 +230,7 @@ class PlcNetwork:
         self._utc_offset_s = utc_offset_s
         self._tree = Tree(parameters.hop_shares)
         self._nodes: dict[bytes, _Node] = {}
+        self._cuts: dict[Modulation, Cuts] = {}
         self._free_s = -math.inf  # when the channel is free of our own frames
         self._extra_noise: list[float] = []
         self._noise_factor = 1.0
@@ -206,6 +241,8 @@ class PlcNetwork:
         self._after_s = parameters.response_symbols * band.symbol_s + band.acknowledgement_s
         self._slot_s = band.slot_s
         self._slots = 1 << parameters.backoff_exponent_min
+        self._background_load = parameters.background_load
+        self._collision_ratio = parameters.collision_ratio
 
     # -- the population
 
@@ -234,11 +271,13 @@ class PlcNetwork:
         spread = parameters.frame_error_spread
         drawn_ratio = parameters.frame_error_ratio * math.exp(stream.normalvariate(-spread * spread / 2, spread))
         parent_link = None if parent is None else self.links[parent]
+        modulation = modulation or drawn_modulation
         link = self.links[address] = PlcLink(
             f"{self.name}/{address_text(address)}",
             parent_link,
-            modulation or drawn_modulation,
+            modulation,
             min(drawn_ratio, 0.5) if frame_error_ratio is None else frame_error_ratio,
+            self._cuts.setdefault(modulation, {}),
         )
         path = (link,) if parent is None else (*self._nodes[parent].path, link)
         self._nodes[address] = _Node(endpoint, path, processing_s or parameters.processing_s)
@@ -252,7 +291,11 @@ class PlcNetwork:
 
     def set_power(self, address: bytes, *, is_on: bool) -> None:
         """Fault: a meter without power neither answers nor relays."""
-        self.links[address].is_on = is_on
+        self._node(address).path[-1].is_on = is_on
+
+    def set_silent(self, address: bytes, *, is_silent: bool) -> None:
+        """Fault: a meter answers nothing any more, while its modem goes on relaying for others."""
+        self._node(address).is_silent = is_silent
 
     def begin_noise(self, factor: float) -> None:
         """Fault: frame errors rise by `factor`, on top of the hour's noise, until `end_noise(factor)`."""
@@ -318,8 +361,8 @@ class PlcNetwork:
         statistics.frames += 1
         if self.on_frame is not None:
             psdu_octets = flight.frames[flight.frame][0]
-            self.on_frame(now_s, link.link_id, DOWN if flight.is_down else UP, psdu_octets, outcome)
-        if outcome is ACKNOWLEDGED:
+            self.on_frame(now_s, link.number, _DOWN if flight.is_down else _UP, psdu_octets, outcome)
+        if outcome is _ACKNOWLEDGED:
             statistics.acknowledged += 1
             flight.attempt = 0
             flight.frame += 1
@@ -327,7 +370,7 @@ class PlcNetwork:
                 return self._send(flight, link, now_s)
             statistics.datagrams += 1
             return self._next_hop(flight, now_s)
-        if outcome is LOST:
+        if outcome is _LOST:
             statistics.lost += 1
         else:
             statistics.collided += 1
@@ -338,7 +381,7 @@ class PlcNetwork:
         self._drop(flight)
         return None
 
-    def _outcome(self, flight: _Flight, link: PlcLink, now_s: float) -> str:
+    def _outcome(self, flight: _Flight, link: PlcLink, now_s: float) -> Outcome:
         """Draw what became of the frame that ends now."""
         if now_s >= self._noise_until_s:
             self._look_at_noise(now_s)
@@ -354,18 +397,23 @@ class PlcNetwork:
         if ratio < fading.frame_error_ratio:
             ratio = fading.frame_error_ratio
         draw = link.random()  # type: ignore[misc]  # set by _wake_link
-        if flight.is_collided or draw < self.parameters.collision_ratio:
-            return COLLIDED
-        collision_ratio = self.parameters.collision_ratio
+        collision_ratio = self._collision_ratio
+        if flight.is_collided or draw < collision_ratio:
+            return _COLLIDED
         if not receiver_is_on or draw < collision_ratio + (1 - collision_ratio) * ratio:
-            return LOST
-        return ACKNOWLEDGED
+            return _LOST
+        return _ACKNOWLEDGED
 
     def _enter_hop(self, flight: _Flight, now_s: float) -> float:
         """Cut the datagram for the link of this hop and send the first frame."""
         link = flight.node.path[flight.hop]
-        parameters = self.parameters
-        flight.frames = frames_of(parameters.band, link.modulation, parameters.overhead, len(flight.octets))
+        datagram_octets = len(flight.octets)
+        frames = link.cuts.get(datagram_octets)
+        if frames is None:
+            parameters = self.parameters
+            frames = frames_of(parameters.band, link.modulation, parameters.overhead, datagram_octets)
+            link.cuts[datagram_octets] = frames
+        flight.frames = frames
         flight.frame = flight.attempt = 0
         return self._send(flight, link, now_s)
 
@@ -376,9 +424,9 @@ class PlcNetwork:
             self._wake_link(link)
             draw = link.random
             assert draw is not None
-        parameters = self.parameters
         wait_s = int(draw() * self._slots) * self._slot_s
-        if parameters.background_load:
+        background_load = self._background_load
+        if background_load and draw() < background_load:
             wait_s += self._defer_to_others(draw)
         start_s = now_s
         flight.is_collided = False
@@ -390,15 +438,15 @@ class PlcNetwork:
         return end_s
 
     def _defer_to_others(self, draw: Callable[[], float]) -> float:
-        """Seconds lost to background frames found on the air, with a longer back-off after each."""
+        """Seconds lost to background frames found on the air: one at least, with a longer back-off after each."""
         parameters = self.parameters
         wait_s = 0.0
         exponent = parameters.backoff_exponent_min
         for _ in range(parameters.backoffs_max):
-            if draw() >= parameters.background_load:
-                break
             exponent = min(exponent + 1, parameters.backoff_exponent_max)
             wait_s += draw() * parameters.background_frame_s + int(draw() * (1 << exponent)) * self._slot_s
+            if draw() >= parameters.background_load:
+                break
         return wait_s
 
     def _next_hop(self, flight: _Flight, now_s: float) -> float | None:
@@ -423,12 +471,12 @@ class PlcNetwork:
     def _answer(self, flight: _Flight, now_s: float) -> float | None:
         node = flight.node
         answer = None
-        if node.path[-1].is_on:
+        if node.path[-1].is_on and not node.is_silent:
             epoch_s = self._clock.epoch_s() + (now_s - self._scheduler.now_s)
             answer = node.endpoint.answer(flight.octets, epoch_s)
         if answer is None:
             self.statistics.unanswered += 1
-            flight.failure = "it did not answer"
+            flight.failure = "it heard the request and did not answer"
             return None
         flight.octets = answer
         flight.is_down = False

@@ -86,6 +86,11 @@ def true_values(meter: Meter, profile_name: str, stamp_s: int, now_s: float) -> 
     return true_rows(meter, profile_name, now_s, stamp_s, stamp_s)
 
 
+def status_now(meter: Meter, now_s: float) -> int:
+    """The status word at an instant, before anything that the next row will say of its interval."""
+    return STATUS_SUMMER_TIME if meter.type.zone.is_summer(meter.reading_ms(_ms(now_s))) else 0
+
+
 def _named(meter: Meter, profile_name: str) -> CapturedProfile:
     for profile in meter.profile.profiles:
         if profile.name == profile_name:

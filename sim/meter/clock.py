@@ -54,6 +54,11 @@ class MeterClock:
         """The stretch in force at an instant; a setting is in force from its instant on."""
         return self.stretches[bisect_right(self._starts, at_ms)]
 
+    def reading_before_ms(self, at_ms: int) -> int:
+        """What the clock read at an instant, had it not been set just then."""
+        earlier = [stretch for stretch in self.stretches[1:] if stretch.start_ms < at_ms]
+        return (earlier[-1] if earlier else self.stretches[0]).reading_ms(at_ms)
+
     def reading_ms(self, at_ms: int) -> int:
         """What the clock reads at an instant."""
         return self.stretch_at(at_ms).reading_ms(at_ms)

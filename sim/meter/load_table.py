@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from sim.meter.load_shape import CHANNELS, MONTHS, SLOTS_PER_DAY, ChannelShape, LoadShape
 
@@ -170,8 +170,8 @@ def _segments(weights: tuple[int, ...], rates: tuple[int, ...], noise_percent: i
         so_far = [run[rate] + done for done in accumulate(weights[first:end], initial=0)]
         run[rate] = so_far[-1]
         shares = [(done << SHARE_BITS) // total for done in so_far]
-        steps = [after - before for before, after in zip(shares, shares[1:], strict=False)]
-        room = [0, *(min(a, b) // 2 for a, b in zip(steps, steps[1:], strict=False)), 0]
+        steps = [after - before for before, after in pairwise(shares)]
+        room = [0, *(min(a, b) // 2 for a, b in pairwise(steps)), 0]
         segments.append(
             Segment(
                 first=first,

@@ -18,12 +18,13 @@ from sim.meter import chance
 from sim.meter.borders import Borders, borders_of
 from sim.meter.civil import Zone
 from sim.meter.clock import MeterClock, Stretch
-from sim.meter.journal import Interval, Journal
+from sim.meter.journal import FOREVER_MS, Interval, Journal
 from sim.meter.load import DayCache, MeterLoad, Places, Quantity
-from sim.meter.load_table import LoadKind, Tariff
 from sim.meter.load_shape import SLOTS_PER_DAY
+from sim.meter.load_table import LoadKind, Tariff
 from sim.meter.row_codec import RowCodec
 from sim.meter.runs import Captured, Run, capture_runs
+from sim.meter.security import MeterSecurity
 
 PPB_PER_PPM = 1000
 _SLOT_S = 900
@@ -53,8 +54,11 @@ class MeterIdentity:
 class MeterType:
     """What all meters of one device profile and load shape in one zone share."""
 
-    def __init__(self, profile: DeviceProfile, kind: LoadKind, zone: Zone, cache: DayCache) -> None:
+    def __init__(self, profile: DeviceProfile, kind: LoadKind, zone: Zone, cache: DayCache, seed: int = 0) -> None:
+        """seed: the world's, from which the meters' test keys are derived."""
         self.profile = profile
+        self.seed = seed
+        self.password_saps = frozenset(offer.client_sap for offer in profile.associations if offer.mechanism == "lls")
         self.kind = kind
         self.zone = zone
         self.cache = cache
@@ -76,12 +80,19 @@ def tariff_of(profile: DeviceProfile) -> Tariff:
 class Meter:
     """One meter of a `MeterType`."""
 
-    __slots__ = ("_derived", "identity", "journal", "load", "type")
+    __slots__ = ("_derived", "identity", "journal", "load", "security_record", "type")
 
-    def __init__(self, meter_type: MeterType, identity: MeterIdentity, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        meter_type: MeterType,
+        identity: MeterIdentity,
+        journal: Journal | None = None,
+        security: MeterSecurity | None = None,
+    ) -> None:
         self.type = meter_type
         self.identity = identity
         self.journal = journal
+        self.security_record = security
         self.load = MeterLoad(
             meter_type.kind,
             identity.entity,
@@ -100,6 +111,18 @@ class Meter:
         if self.journal is None:
             self.journal = Journal()
         return self.journal
+
+    @property
+    def security(self) -> MeterSecurity:
+        """Its keys and counters, begun if there were none."""
+        if self.security_record is None:
+            shared = self.type
+            self.security_record = MeterSecurity(shared.seed, self.identity.system_title, shared.password_saps)
+        return self.security_record
+
+    def challenge(self, count: int) -> bytes:
+        """`count` octets for a challenge."""
+        return self.security.challenge(self.identity.entity, count)
 
     @property
     def clock(self) -> MeterClock:
@@ -202,18 +225,20 @@ class _Losses:
         return self._load.energy_mwh(quantity, at_ms) - lost[index + 1]
 
     def _lost_before(self, quantity: Quantity) -> list[int]:
-        """Lost energy before each interval, and after the last that has an end."""
+        """Lost energy before each interval, and after the last if it has an end."""
         lost = self._before.get(quantity)
         if lost is None:
             lost = [0]
             for interval in self._dead:
+                if interval.end_ms == FOREVER_MS:
+                    break
                 start = self._load.energy_mwh(quantity, interval.start_ms)
                 lost.append(lost[-1] + self._load.energy_mwh(quantity, interval.end_ms) - start)
             self._before[quantity] = lost
         return lost
 
 
-def draw_identity_clock(entity: bytes, drift_ppm: float, offset_s: float) -> tuple[int, int]:
+def draw_clock(entity: bytes, drift_ppm: float, offset_s: float) -> tuple[int, int]:
     """A meter's drift in ppb and its offset in ms, each drawn evenly from -x to +x."""
     drift_ppb = round(drift_ppm * PPB_PER_PPM)
     offset_ms = round(offset_s * 1000)

@@ -37,10 +37,8 @@ class RowCodec:
 
     def __init__(self, profile: CapturedProfile, zone: Zone, *, deviation_sign: int = 1) -> None:
         clock, *others = profile.columns
-        if clock.item.type not in _CLOCK_TAGS:
-            raise ConfigError(f"{profile.name}: the clock column is {clock.item.type}, not a date-time")
-        numbers = [_number(profile, column.item) for column in others]
-        self._head = bytes((_STRUCTURE, len(profile.columns))) + _CLOCK_TAGS[clock.item.type]
+        numbers = [_number(column.item) for column in others]
+        self._head = bytes((_STRUCTURE, len(profile.columns))) + clock_tags(clock.item)
         layout = ">" + f"{len(self._head) + 5}s7s" + "".join(f"B{letter}" for _, letter, _ in numbers)
         self._pack = struct.Struct(layout).pack
         self._tags = [tag for tag, _, _ in numbers]
@@ -81,11 +79,25 @@ class RowCodec:
         return dates, times
 
 
-def _number(profile: CapturedProfile, item: DataItem) -> tuple[int, str, int]:
+def clock_tags(item: DataItem) -> bytes:
+    """The octets before the 12 of a date-time."""
+    try:
+        return _CLOCK_TAGS[item.type]
+    except KeyError:
+        raise ConfigError(f"{item.name}: {item.type} is no way to write a date-time") from None
+
+
+def number_octets(item: DataItem, number: int) -> bytes:
+    """A number as its item's type; it starts again at 0 where the type ends."""
+    tag, letter, mask = _number(item)
+    return struct.pack(f">B{letter}", tag, number & mask)
+
+
+def _number(item: DataItem) -> tuple[int, str, int]:
     try:
         return _NUMBERS[item.type]
     except KeyError:
-        raise ConfigError(f"{profile.name}: column {item.name} is {item.type}, which no row can hold here") from None
+        raise ConfigError(f"{item.name}: the simulator writes no {item.type} as a number") from None
 
 
 @lru_cache(maxsize=4096)

@@ -1,3 +1,4 @@
+# ruff: noqa: DTZ003, DTZ007, DTZ011, DTZ012, S102, TID251 - what is banned is what is tested
 """Guards on the machine's clocks and chance: they refuse ours and serve libraries."""
 
 import asyncio

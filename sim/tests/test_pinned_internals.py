@@ -1,4 +1,4 @@
-"""The private names of SimPy 4.1 and asyncio that the virtual loop touches: when one of these fails, read sim/loop.py."""
+"""The private names of SimPy 4.1 and asyncio that the virtual loop touches: where one fails, read sim/loop.py."""
 
 import asyncio
 import inspect

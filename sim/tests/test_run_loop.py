@@ -1,6 +1,7 @@
 """run(): a coroutine from start to clean end."""
 
 import asyncio
+import contextlib
 import gc
 
 import pytest
@@ -33,9 +34,9 @@ def test_leftover_tasks_are_cancelled_in_order_of_creation_and_may_take_virtual_
 
     async def main():
         loop = asyncio.get_running_loop()
-        for number in range(5):
-            loop.create_task(service(number))
+        services = [loop.create_task(service(number)) for number in range(5)]
         await asyncio.sleep(1)
+        return len(services)
 
     play(main())
     assert ended == [(number, 11) for number in range(5)]
@@ -68,10 +69,8 @@ def test_tasks_that_start_others_while_they_end_are_cancelled_too():
 def test_a_task_that_refuses_to_end_is_named():
     async def stubborn():
         while True:
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(600)
-            except asyncio.CancelledError:
-                pass
 
     async def main():
         asyncio.get_running_loop().create_task(stubborn(), name="stubborn service")
@@ -217,14 +216,16 @@ def test_it_is_refused_inside_a_running_loop():
 
 
 def test_the_collector_is_frozen_and_rare_during_a_run_and_as_before_after_it():
-    before = (gc.get_threshold(), gc.isenabled(), gc.get_freeze_count())
+    before = (gc.get_threshold(), gc.isenabled())
 
     async def state():
-        return gc.get_threshold()[0], gc.isenabled(), gc.get_freeze_count() > 0
+        return gc.get_threshold()[0], gc.isenabled(), gc.get_freeze_count() > 10_000
 
     assert play(state()) == (100_000, True, True)
     assert play(state(), garbage="after") == (100_000, False, True)
     assert play(state(), garbage="untouched") == (before[0][0], True, False)
     with garbage_policy("after"):
         assert play(state(), garbage="untouched") == (100_000, False, True)
-    assert (gc.get_threshold(), gc.isenabled(), gc.get_freeze_count()) == before
+        assert gc.get_freeze_count() > 10_000
+    assert (gc.get_threshold(), gc.isenabled()) == before
+    assert gc.get_freeze_count() < 10_000

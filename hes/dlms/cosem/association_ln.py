@@ -149,7 +149,7 @@ class AssociationLn(CosemObject[I]):
             data.structure(
                 data.bits(f"{int(conformance):024b}"),
                 data.u16(context.device.max_receive_pdu_size),
-                data.u16(context.client_max_receive_pdu_size if current else 0),
+                data.u16(context.max_send_pdu_size if current else context.device.max_send_pdu_size),
                 data.u8(DLMS_VERSION),
                 data.i8(0),
                 data.octets(b""),

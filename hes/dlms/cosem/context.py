@@ -23,8 +23,9 @@ class Context(Generic[I]):
 
     instance: the meter. now_s: world time of the APDU at work, seconds since 1970 UTC (not the meter's own clock).
     authenticated, encrypted: how that APDU was protected. client_system_title: b"" when the client gave none.
-    status: of every association that is not idle, by client SAP.
-    after_answer: work to do once the answer has been protected, such as taking new keys into use.
+    max_send_pdu_size: octets of the longest answer, 0 for no limit. status: of every association that is not idle, by
+    client SAP. role_bits: the client's role as a plain number. after_answer: work to do once the answer has been
+    protected, such as taking new keys into use.
     """
 
     instance: I
@@ -32,10 +33,14 @@ class Context(Generic[I]):
     client: ClientAccess
     application_context: ApplicationContext = ApplicationContext.LN
     conformance: Conformance = NO_CONFORMANCE
-    client_max_receive_pdu_size: int = 0
+    max_send_pdu_size: int = 0
     client_system_title: bytes = b""
     status: Mapping[int, AssociationStatus] = field(default_factory=dict)
     now_s: float = 0.0
     authenticated: bool = False
     encrypted: bool = False
     after_answer: list[Callable[[], None]] = field(default_factory=list)
+    role_bits: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.role_bits = int(self.client.role)

@@ -146,7 +146,7 @@ class CosemObject(Generic[I]):
     READ_WRITE_DENIED, any other as OBJECT_UNDEFINED. roles: who sees the object in the object list.
     """
 
-    __slots__ = ("attributes", "interface_class", "logical_name", "methods", "roles")
+    __slots__ = ("_readable", "attributes", "interface_class", "logical_name", "methods", "roles")
 
     def __init__(
         self,
@@ -165,6 +165,8 @@ class CosemObject(Generic[I]):
             self.roles |= invocable.invocable
         own_name: Attribute[I] = constant(b"\x09\x06" + self.logical_name, readable=self.roles)
         self.attributes: dict[int, Attribute[I]] = {1: own_name, **attributes}
+        # plain numbers: operators of flags cost as much as the rest of a read
+        self._readable = {index: int(entry.readable) for index, entry in self.attributes.items() if entry.get}
 
     def __repr__(self) -> str:
         return f"<{self.interface_class.name} {self.logical_name}>"
@@ -174,7 +176,7 @@ class CosemObject(Generic[I]):
         declared = self.attributes.get(index)
         if declared is None:
             return self._missing(index)
-        if declared.get is None or not (context.client.role & declared.readable):
+        if declared.get is None or not context.role_bits & self._readable[index]:
             return DataAccessResult.READ_WRITE_DENIED
         if declared.authenticated and not context.authenticated:
             return DataAccessResult.READ_WRITE_DENIED

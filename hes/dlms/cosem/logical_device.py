@@ -40,17 +40,20 @@ class LogicalDevice(Generic[I]):
         security: Callable[[I], SecurityState] | None = None,
         server_sap: int = MANAGEMENT_LOGICAL_DEVICE,
         max_receive_pdu_size: int = MAX_RECEIVE_PDU_SIZE,
+        max_send_pdu_size: int = 0,
         security_setup_version: int = 0,
     ) -> None:
         """name: instance -> logical device name, up to 16 octets. security: instance -> its keys and counters.
 
-        max_receive_pdu_size: octets of the longest APDU that the device takes.
+        max_receive_pdu_size: octets of the longest APDU that the device takes. max_send_pdu_size: octets of the longest
+        that it sends, where its own buffer is smaller than the client's; 0 where it is not.
         Raises LocalProtocolError when a logical name, a client SAP or a needed security state is given twice or not.
         """
         self.name = name
         self.security = security
         self.server_sap = server_sap
         self.max_receive_pdu_size = max_receive_pdu_size
+        self.max_send_pdu_size = max_send_pdu_size
         self.clients = {client.client_sap: client for client in clients}
         if len(self.clients) != len(clients):
             raise LocalProtocolError("a client SAP is declared twice")

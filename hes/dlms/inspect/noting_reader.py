@@ -56,6 +56,7 @@ _TABLES: Final[dict[str, Any]] = {
     "service": ConfirmedService,
     "group": ErrorGroup,
 }
+LABELS: Final = {"invoke octet": "invoke id and priority"}
 _RESULTS: Final = frozenset({"data access result", "action result"})
 _SECRETS: Final = frozenset({"dedicated key"})
 # decided octet by octet in the decoders; the field that follows, or does not, says as much
@@ -125,7 +126,7 @@ class NotingReader(Reader):
         if not self._quiet:
             if what == "action result" or (what in _RESULTS and self._begun is None):
                 self._begin()
-            self._note(self._label(what), self._number_text(number, what), start, number)
+            self._note(LABELS.get(what) or self._label(what), self._number_text(number, what), start, number)
             if what == "data access result":
                 self._begun = None
         return number

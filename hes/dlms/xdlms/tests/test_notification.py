@@ -6,6 +6,7 @@ from hes.dlms.tests import published
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 TIME = bytes.fromhex("07E80C0F070C1E00FF800000")
+LLC = bytes.fromhex("E6E700")
 CLOCK = AttributeDescriptor(8, bytes.fromhex("0000010000FF"), 2)
 # a concentrator that pushes events in this form: docs/protocols/dlms-application.md §8
 NODE_REGISTERED = bytes.fromhex(
@@ -42,6 +43,27 @@ def test_an_event_of_a_concentrator_is_read():
     assert (serial[:8], len(when), device_class, event) == (b"01054450", 12, 0, 0xC2)
     assert text.endswith(b"registered on the network")
     assert value.encode() == NODE_REGISTERED
+
+
+def pushes_in(octets):
+    """What HDLC frames with one APDU each carry: flag, A0-A7 and length, addresses, control, HCS, LLC, APDU, FCS, flag."""
+    while octets:
+        end = 2 + ((octets[1] & 7) << 8 | octets[2])
+        start = octets.index(LLC, 0, end) + len(LLC)
+        yield octets[start : end - 3]
+        octets = octets[end:]
+
+
+@pytest.mark.parametrize(("name", "count"), [("kaifa-2017-09-12.txt", 598), ("kamstrup-2017-10-19.txt", 156)])
+def test_every_push_of_a_customer_port_is_read_and_written_as_it_came(captures, name, count):
+    text = (captures / "han" / name).read_text()
+    received = [bytes.fromhex("".join(block.split("]")[1].split())) for block in text.split("[")[1:]]
+    pushes = [push for octets in received for push in pushes_in(octets)]
+    assert len(pushes) == count
+    for octets in pushes:
+        push = apdu.decode(octets)
+        assert push.tagged_time
+        assert push.encode() == octets
 
 
 @pytest.mark.parametrize(("prefix", "tagged"), [("010C", False), ("090C", True)])

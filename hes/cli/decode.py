@@ -1,0 +1,158 @@
+"""Explain octets: captures, hex or binary as readable trees, DLMS and Q/GDW 376.1."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from hes.cli.decode_input import Heard, read_input
+from hes.cli.exit_status import ExitStatus
+from hes.cli.secrets import TITLE, Secrets, key_option, secrets_option
+from hes.dlms.inspect.node import Node, fault, faults, render_text, to_json
+from hes.dlms.inspect.sealed_nodes import InspectorKeys
+from hes.errors import ConfigError
+from hes.protocols.frame_inspector import FrameInspector
+
+SESSIONS_MAX: Final = 1024  # conversations remembered at once; the oldest is forgotten first
+SHORT_ITEMS: Final = 3
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@key_option("--key", "AMILOOP_KEY", "Global unicast encryption key (GUEK).")
+@key_option("--auth-key", "AMILOOP_AUTH_KEY", "Authentication key (GAK).")
+@key_option("--dedicated-key", "AMILOOP_DEDICATED_KEY", "Dedicated key, where the AARQ is not in the input.")
+@key_option("--broadcast-key", "AMILOOP_BROADCAST_KEY", "Global broadcast encryption key (GBEK).")
+@click.option(
+    "--system-title",
+    "titles",
+    type=TITLE,
+    multiple=True,
+    envvar="AMILOOP_SYSTEM_TITLE",
+    metavar="HEX",
+    help="System title of meter or client, where the input does not say it; may be repeated. [AMILOOP_SYSTEM_TITLE]",
+)
+@secrets_option
+@click.option(
+    "--short", is_flag=True, help="Of long arrays show the first rows and the last, of long values the start."
+)
+@click.option("--octets", "show_octets", is_flag=True, help="Show the octets of every frame in hex.")
+@click.option("--offsets", is_flag=True, help="Begin each line with the place and number of its octets.")
+@click.option("--strict", is_flag=True, help="End with status 1 when anything in the input is invalid.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def decode(
+    context: click.Context,
+    file: str,
+    key: bytes | None,
+    auth_key: bytes | None,
+    dedicated_key: bytes | None,
+    broadcast_key: bytes | None,
+    titles: tuple[bytes, ...],
+    secrets: Secrets,
+    *,
+    short: bool,
+    show_octets: bool,
+    offsets: bool,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Show what the octets in FILE say, frame by frame; - reads standard input.
+
+    FILE is a capture (pcap, pcapng), text with hex digits in almost any form, or binary octets. Frames of one
+    conversation are read together: answers are labelled with what was asked, blocks are put together, and ciphered
+    APDUs are opened when the keys are given. Passwords and keys in the octets are not shown.
+    """
+    keys = InspectorKeys(
+        encryption=key or secrets.get("key"),
+        authentication=auth_key or secrets.get("auth_key"),
+        dedicated=dedicated_key or secrets.get("dedicated_key"),
+        broadcast=broadcast_key or secrets.get("broadcast_key"),
+        titles=titles or tuple(filter(None, (secrets.get("meter_title"), secrets.get("system_title")))),
+    )
+    source = read_input("standard input" if file == "-" else file, _octets_of(file))
+    decoded = _decoded(source.frames, keys)
+    if as_json:
+        count = _print_json(decoded, source.kind, source.notes)
+    else:
+        count = _print_text(
+            decoded, source.notes, items_max=SHORT_ITEMS if short else None, offsets=offsets, octets=show_octets
+        )
+    if strict and count:
+        context.exit(ExitStatus.VERDICT_FAILED)
+
+
+def _octets_of(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.", path=file) from error
+
+
+def _decoded(frames: Iterator[Heard], keys: InspectorKeys) -> Iterator[tuple[Heard, Node]]:
+    """Each frame with its tree, every conversation with a memory of its own."""
+    inspectors: OrderedDict[str, FrameInspector] = OrderedDict()
+    for heard in frames:
+        inspector = inspectors.get(heard.session)
+        if inspector is None:
+            inspector = inspectors[heard.session] = FrameInspector(keys)
+            if len(inspectors) > SESSIONS_MAX:
+                inspectors.popitem(last=False)
+        yield heard, inspector.inspect(heard.octets) if heard.is_frame else _no_frame(heard.octets)
+
+
+def _no_frame(octets: bytes) -> Node:
+    found = fault("no frame starts here", 0, len(octets))
+    return Node(label="octets", value=octets.hex(), length=len(octets), children=(found,))
+
+
+def _print_text(
+    decoded: Iterator[tuple[Heard, Node]],
+    notes: tuple[str, ...],
+    *,
+    items_max: int | None,
+    offsets: bool,
+    octets: bool,
+) -> int:
+    """Print the trees; how many parts of them are invalid."""
+    session, count, number = "", 0, 0
+    for number, (heard, node) in enumerate(decoded, 1):
+        if heard.session != session:
+            session = heard.session
+            click.echo(f"== {session} ==\n")
+        words = [f"#{number}", heard.time, heard.way, f"{len(heard.octets)} octets", heard.note and f"({heard.note})"]
+        click.echo("  ".join(word for word in words if word))
+        if octets:
+            click.echo(f"  {heard.octets.hex(' ')}")
+        tree = render_text(node, items_max=items_max, offsets=offsets)
+        click.echo("".join(f"  {line}\n" for line in tree.splitlines()))
+        count += sum(1 for _ in faults(node))
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(f"{number} frames, {count} invalid parts" if count else f"{number} frames", err=True)
+    return count
+
+
+def _print_json(decoded: Iterator[tuple[Heard, Node]], kind: str, notes: tuple[str, ...]) -> int:
+    """Print one object, frame after frame so that a long capture needs no memory; how many parts are invalid."""
+    count = 0
+    click.echo(f'{{"input": {json.dumps(kind)}, "frames": [', nl=False)
+    for number, (heard, node) in enumerate(decoded, 1):
+        count += sum(1 for _ in faults(node))
+        click.echo(f"{',' if number > 1 else ''}\n{json.dumps(_frame_json(number, heard, node))}", nl=False)
+    click.echo(f'\n], "invalid": {count}, "notes": {json.dumps(list(notes))}}}')
+    return count
+
+
+def _frame_json(number: int, heard: Heard, node: Node) -> dict[str, Any]:
+    said = {"session": heard.session, "way": heard.way, "time": heard.time, "note": heard.note}
+    body: dict[str, Any] = {"number": number} | {name: value for name, value in said.items() if value}
+    return body | {"octets": heard.octets.hex(), "tree": to_json(node)}

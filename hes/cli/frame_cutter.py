@@ -1,0 +1,122 @@
+"""Cuts octets into the frames that a head-end's links carry: DLMS wrapper, Q/GDW 376.1, HDLC.
+
+For looking at captures, so it never gives up: octets that start no frame are handed out as a piece of their own, up to
+the next place where a frame can start. (A live session does the opposite, see hes.protocols.framing.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from hes.dlms import wrapper
+from hes.errors import RemoteProtocolError
+from hes.protocols import qgdw376
+
+HDLC_FLAG: Final = 0x7E
+_HDLC_FORMAT: Final = 0xA0
+_WRAPPER_START: Final = b"\x00\x01"
+_BUFFER_OCTETS_MAX: Final = wrapper.HEADER_OCTETS + wrapper.PAYLOAD_OCTETS_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A frame, or octets that are none. is_frame: starts as one; whether it is valid is for the inspector to say."""
+
+    octets: bytes
+    is_frame: bool = True
+
+
+def frame_octets(octets: bytes | bytearray, offset: int = 0) -> int | None:
+    """How many octets the frame at `offset` has; None when too few are there to know, 0 when no frame starts there."""
+    first = octets[offset]
+    left = len(octets) - offset
+    if first == HDLC_FLAG:
+        if left < 3:
+            return None
+        if octets[offset + 1] & 0xF0 != _HDLC_FORMAT:
+            return 0
+        return ((octets[offset + 1] & 0x07) << 8 | octets[offset + 2]) + 2
+    if first == qgdw376.START:
+        try:
+            return qgdw376.frame_octets(octets, offset)
+        except RemoteProtocolError:
+            return 0
+    if first != _WRAPPER_START[0]:
+        return 0
+    if left < wrapper.HEADER_OCTETS:
+        return None if octets[offset : offset + 2] in (_WRAPPER_START, _WRAPPER_START[:left]) else 0
+    try:
+        header = wrapper.decode_header(octets[offset : offset + wrapper.HEADER_OCTETS])
+    except RemoteProtocolError:
+        return 0
+    return wrapper.HEADER_OCTETS + header.payload_octets
+
+
+def octets_missing(octets: bytes) -> bool:
+    """Whether `octets` are frames of which the last one is longer than what is there."""
+    position = 0
+    while position < len(octets):
+        total = frame_octets(octets, position)
+        if total == 0:
+            return False
+        if total is None or position + total > len(octets):
+            return True
+        position += total
+    return False
+
+
+class FrameCutter:
+    """One direction of one stream. Keeps no more than the longest frame."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, octets: bytes) -> list[Piece]:
+        """The pieces that `octets` complete, in order."""
+        self._buffer += octets
+        pieces: list[Piece] = []
+        position = 0
+        while position < len(self._buffer):
+            total = frame_octets(self._buffer, position)
+            if total is None or (total and position + total > len(self._buffer)):
+                break
+            end = position + total if total else self._next_start(position + 1)
+            self._append(pieces, Piece(bytes(self._buffer[position:end]), bool(total)))
+            # HDLC: one flag may close a frame and open the next
+            shared = total and self._buffer[position] == HDLC_FLAG and self._shares_flag(end)
+            position = end - 1 if shared else end
+        del self._buffer[:position]
+        if len(self._buffer) > _BUFFER_OCTETS_MAX:
+            pieces += self.rest()
+        return pieces
+
+    def rest(self) -> list[Piece]:
+        """What is left of a stream that ended, or that lost octets: the start of a frame that never became whole."""
+        left = bytes(self._buffer)
+        self._buffer.clear()
+        return [Piece(left)] if left else []
+
+    def _next_start(self, position: int) -> int:
+        while position < len(self._buffer) and frame_octets(self._buffer, position) == 0:
+            position += 1
+        return position
+
+    def _shares_flag(self, end: int) -> bool:
+        """Whether the closing flag just read opens another frame: a format field follows, no flag does."""
+        following = self._buffer[end : end + 1]
+        return bool(following) and following[0] != HDLC_FLAG and following[0] & 0xF0 == _HDLC_FORMAT
+
+    @staticmethod
+    def _append(pieces: list[Piece], piece: Piece) -> None:
+        """Octets that are no frame go on the piece before when that is none either."""
+        if not piece.is_frame and pieces and not pieces[-1].is_frame:
+            pieces[-1] = Piece(pieces[-1].octets + piece.octets, is_frame=False)
+        else:
+            pieces.append(piece)
+
+
+def cut(octets: bytes) -> list[Piece]:
+    """All pieces of octets that came whole, such as a file or a line of hex."""
+    cutter = FrameCutter()
+    return cutter.feed(octets) + cutter.rest()

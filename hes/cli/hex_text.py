@@ -1,0 +1,175 @@
+"""Octets out of text, in the habits people have of writing them.
+
+Understood: plain and spaced hex, 0x and \\x prefixes, commas, colons and dashes, C arrays and Python literals, comments
+(# and //), time stamps, direction words and arrows before the octets, headings in brackets, hexdump -C, xxd and
+Wireshark dumps with offsets, log lines with one run of hex in them, and the traces that amiloop writes.
+
+A line is a frame, with these exceptions: the lines of a dump with offsets belong together until the offset starts
+again; a line goes on the frame before when that one says that it is longer, headings in between or not; and lines of a
+paragraph are one APDU when only together they make sense.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from hes.cli.frame_cutter import frame_octets, octets_missing
+
+RUN_OCTETS_MIN: Final = 3  # shorter runs of hex digits in a log line are words and numbers
+DUMP_OCTETS_MAX: Final = 16  # of one line of a dump
+
+TO_DEVICE: Final = "->"
+FROM_DEVICE: Final = "<-"
+
+_TRACE = re.compile(r"^(?P<time>\S+Z) (?P<session>\S+) (?P<arrow>[<>]) \d+ .* \| (?P<hex>[0-9a-f]+)(?:\.\.)?$")
+_DUMP = re.compile(r"^\s*(?:0x)?(?P<offset>[0-9A-Fa-f]{4,8}):?\s+(?P<rest>[0-9A-Fa-f]{2}.*)$")
+_COMMENT = re.compile(r"(?:^|\s)(?:#|//).*$")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d[:.]\d\d[:.]\d\d(?:[.,]\d+)?Z?|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b")
+_WORDS = r"tx|rx|send|sent|sending|recv|receive|received|request|response|out|in|client|server|master|slave|hes|meter"
+_DIRECTION = re.compile(
+    rf"^[\s\[(]*(?P<word>{_WORDS}|->|<-|>>|<<|>|<|=>|<=)(?![A-Za-z0-9])[\s\])]*[:=]?\s*", re.IGNORECASE
+)
+_FROM_WORDS = frozenset(
+    {"rx", "recv", "receive", "received", "response", "in", "server", "slave", "meter", "<-", "<<", "<", "<="}
+)
+_NOISE = re.compile(r"0[xX]|\\x|[\s,;:{}()'\"_\-]")
+_LITERAL = re.compile(r"^\s*b(?=['\"])")
+_RUN = re.compile(r"(?:0[xX]|\\x)?[0-9A-Fa-f]{2}(?:[\s,:\-]*(?:0[xX]|\\x)?[0-9A-Fa-f]{2})*")
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_HEADING = re.compile(r"^\s*\[.*\]\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class TextFrame:
+    """Octets found in text. line: where they start, from 1. direction: "->", "<-" or "" when nothing says it."""
+
+    octets: bytes
+    line: int
+    direction: str = ""
+    time: str = ""
+    session: str = ""
+
+
+def frames_in_text(text: str, makes_sense: Callable[[bytes], bool]) -> list[TextFrame]:
+    """The frames that `text` holds, in order. makes_sense: whether octets are a whole APDU or frame."""
+    lines: list[TextFrame] = []
+    for paragraph in _paragraphs(text):
+        whole = b"".join(frame.octets for frame in paragraph)
+        if len(paragraph) > 1 and not makes_sense(paragraph[0].octets) and makes_sense(whole):
+            lines.append(_with(paragraph[0], whole))
+        else:
+            lines.extend(paragraph)
+    return list(_joined(lines))
+
+
+def _paragraphs(text: str) -> Iterator[list[TextFrame]]:
+    """Lines with octets, dumps already put together; a blank line or a heading ends a paragraph."""
+    current: list[TextFrame] = []
+    dump: TextFrame | None = None
+    heading = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        dumped = _dump_line(line, 0 if dump is None else len(dump.octets))
+        if dumped is not None:
+            dump = TextFrame((dump.octets if dump else b"") + dumped, dump.line if dump else number, heading)
+            continue
+        restarted = _dump_line(line, 0)
+        if dump is not None:
+            current.append(dump)
+            dump = TextFrame(restarted, number, heading) if restarted is not None else None
+            if restarted is not None:
+                continue
+        if not line.strip() or _HEADING.match(line):
+            if current:
+                yield current
+                current = []
+            heading = _heading_direction(line)
+            continue
+        frame = _line(line, number)
+        if frame is not None:
+            current.append(frame if frame.direction else TextFrame(frame.octets, number, heading, frame.time))
+    if dump is not None:
+        current.append(dump)
+    if current:
+        yield current
+
+
+def _joined(lines: list[TextFrame]) -> Iterator[TextFrame]:
+    """Lines put together where one goes on the frame of the one before."""
+    current: TextFrame | None = None
+    for line in lines:
+        if current is not None and _goes_on(current, line):
+            current = _with(current, current.octets + line.octets)
+            continue
+        if current is not None:
+            yield current
+        current = line
+    if current is not None:
+        yield current
+
+
+def _goes_on(before: TextFrame, line: TextFrame) -> bool:
+    """Whether `before` ends inside a frame that this line can go on: same direction, and no frame of its own."""
+    if before.session or before.direction != line.direction or not octets_missing(before.octets):
+        return False
+    return frame_octets(line.octets) != len(line.octets)
+
+
+def _with(frame: TextFrame, octets: bytes) -> TextFrame:
+    return TextFrame(octets, frame.line, frame.direction, frame.time, frame.session)
+
+
+def _dump_line(line: str, expected_offset: int) -> bytes | None:
+    """The octets of a line of a dump whose offset is the expected one, else None."""
+    match = _DUMP.match(line)
+    if match is None or int(match["offset"], 16) != expected_offset:
+        return None
+    shown = re.split(r"\||\s{3,}|\t", match["rest"])[0]
+    groups: list[str] = []
+    for group in shown.split():
+        if not _HEX.fullmatch(group) or len("".join(groups)) >= 2 * DUMP_OCTETS_MAX:
+            break
+        groups.append(group)
+    octets = bytes.fromhex("".join(groups))
+    return octets if len(octets) > 1 or expected_offset else None
+
+
+def _line(line: str, number: int) -> TextFrame | None:
+    """The octets of a line that is no line of a dump; None when it holds none."""
+    trace = _TRACE.match(line)
+    if trace is not None:
+        arrow = TO_DEVICE if trace["arrow"] == ">" else FROM_DEVICE
+        return TextFrame(bytes.fromhex(trace["hex"]), number, arrow, trace["time"], trace["session"])
+    time = _TIME.search(line)
+    rest = _TIME.sub(" ", _COMMENT.sub("", line))
+    direction = ""
+    match = _DIRECTION.match(rest)
+    if match is not None:
+        direction = _arrow(match["word"])
+        rest = rest[match.end() :]
+    octets = _octets(_LITERAL.sub("", rest))
+    return TextFrame(octets, number, direction, time[0] if time else "") if octets else None
+
+
+def _octets(text: str) -> bytes:
+    """All of `text` when it is nothing but hex, else the longest run of hex in it."""
+    bare = _NOISE.sub("", text)
+    if _HEX.fullmatch(bare):
+        return bytes.fromhex(bare)
+    runs = [bytes.fromhex(_NOISE.sub("", run)) for run in _RUN.findall(text)]
+    longest = max(runs, key=len, default=b"")
+    return longest if len(longest) >= RUN_OCTETS_MIN else b""
+
+
+def _arrow(word: str) -> str:
+    return FROM_DEVICE if word.lower() in _FROM_WORDS else TO_DEVICE
+
+
+def _heading_direction(line: str) -> str:
+    """What a heading such as "[10:31:02 - Received 41 bytes]" says about the frames under it."""
+    words = {word.lower() for word in re.findall(r"[A-Za-z]+", line)}
+    if words & {"received", "receive", "rx", "recv"}:
+        return FROM_DEVICE
+    return TO_DEVICE if words & {"sent", "send", "tx"} else ""

@@ -1,0 +1,119 @@
+"""What `amiloop read` was asked to do, checked before anything is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from hes.cli.object_reference import ObjectReference
+from hes.dlms.ciphering import CipheringStyle
+from hes.dlms.client_settings import ClientSecurity, ClientSettings
+from hes.dlms.codes import Mechanism
+from hes.dlms.obis import Obis
+from hes.dlms.security import EncryptionKeys, SecurityControl
+
+PUBLIC_CLIENT: Final = 16
+MANAGEMENT_CLIENT: Final = 1
+COUNTER_OBJECT: Final = Obis.parse("0.0.43.1.0.255")
+MECHANISMS: Final = {"none": Mechanism.NONE, "low": Mechanism.LLS, "gmac": Mechanism.HLS_GMAC}
+STYLES: Final = {style.value: style for style in CipheringStyle}
+PROTECTIONS: Final = {
+    "none": None,
+    "auth": SecurityControl.of(encrypted=False),
+    "encrypt": SecurityControl.of(authenticated=False),
+    "both": SecurityControl.of(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPlan:
+    """counter: the first invocation counter to send, None to read it. counter_object: where it is read from.
+
+    first, last: ends of the range of a profile as octets of a date-time, None for an open end.
+    """
+
+    url: str
+    objects: tuple[ObjectReference, ...]
+    settings: ClientSettings
+    timeout_s: float
+    counter: int | None = None
+    counter_object: Obis = COUNTER_OBJECT
+    public_client: int = PUBLIC_CLIENT
+    first: bytes | None = None
+    last: bytes | None = None
+
+    @property
+    def reads_counter(self) -> bool:
+        """Whether the public client has to ask for the counter first."""
+        return self.settings.security is not None and self.counter is None
+
+    @property
+    def public_settings(self) -> ClientSettings:
+        return ClientSettings(client_sap=self.public_client, server_sap=self.settings.server_sap)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What the options and the secrets file gave; b"" where they gave nothing. Its repr shows no secret."""
+
+    password: bytes = field(default=b"", repr=False)
+    system_title: bytes = b""
+    meter_title: bytes = b""
+    key: bytes = field(default=b"", repr=False)
+    auth_key: bytes = field(default=b"", repr=False)
+
+
+def client_settings(
+    *,
+    auth: str,
+    credentials: Credentials,
+    client: int | None,
+    server: int,
+    protection: str,
+    style: str,
+    dedicated: bool,
+) -> ClientSettings:
+    """The settings of the association. Raises ValueError with a sentence that names the option that is missing."""
+    mechanism = MECHANISMS[auth]
+    if mechanism is Mechanism.LLS and not credentials.password:
+        raise ValueError("--auth low needs --password (or AMILOOP_PASSWORD, or an entry of the secrets file).")
+    security = _security(mechanism, credentials, protection=protection, style=style, dedicated=dedicated)
+    default = PUBLIC_CLIENT if mechanism is Mechanism.NONE and security is None else MANAGEMENT_CLIENT
+    return ClientSettings(
+        client_sap=default if client is None else client,
+        server_sap=server,
+        mechanism=mechanism,
+        password=credentials.password if mechanism is Mechanism.LLS else b"",
+        security=security,
+    )
+
+
+def _security(
+    mechanism: Mechanism, credentials: Credentials, *, protection: str, style: str, dedicated: bool
+) -> ClientSecurity | None:
+    """Keys are used when they are given; GMAC cannot do without."""
+    given = {
+        "--key": credentials.key,
+        "--auth-key": credentials.auth_key,
+        "--system-title": credentials.system_title,
+    }
+    if mechanism is not Mechanism.HLS_GMAC and not credentials.key and not credentials.auth_key:
+        if dedicated:
+            raise ValueError("--dedicated needs --key, --auth-key and --system-title.")
+        return None
+    missing = [option for option, value in given.items() if not value]
+    if missing:
+        why = "--auth gmac" if mechanism is Mechanism.HLS_GMAC else "a ciphered association"
+        raise ValueError(f"{why} needs {', '.join(missing)} (or its environment variable, or the secrets file).")
+    control = PROTECTIONS[protection]
+    if control is None and mechanism is not Mechanism.HLS_GMAC:
+        raise ValueError("--protection none leaves no use for keys without --auth gmac.")
+    return ClientSecurity(
+        system_title=credentials.system_title,
+        keys=EncryptionKeys(credentials.key, credentials.auth_key),
+        control=SecurityControl.of() if control is None else control,
+        style=STYLES[style],
+        dedicated=dedicated,
+        ciphered=control is not None,
+        server_system_title=credentials.meter_title or None,
+    )

@@ -1,0 +1,212 @@
+"""Values that were read, as people and programs want them: scaled, with unit, dates as dates, profiles as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from hes.dlms import axdr, cosem_time
+from hes.dlms.apdu import AttributeDescriptor
+from hes.dlms.cosem.interface_classes import name_of
+from hes.dlms.cosem.registers import ScalerUnit
+from hes.dlms.data import Data
+from hes.dlms.inspect.data_nodes import describe, octets_as_date_time, value_node
+from hes.dlms.inspect.meanings import shape_of
+from hes.dlms.inspect.node import render_text, to_json
+from hes.dlms.obis import Obis
+from hes.dlms.obis_names import name
+from hes.dlms.selective_access import CaptureObject
+from hes.errors import RemoteProtocolError
+
+CLOCK_CLASS: Final = 8
+PROFILE_CLASS: Final = 7
+BUFFER: Final = 2
+# attributes that hold a number in the unit of the object, and the attribute that says which unit
+SCALED: Final[dict[int, tuple[frozenset[int], int]]] = {
+    3: (frozenset({2}), 3),
+    4: (frozenset({2}), 3),
+    5: (frozenset({2, 3}), 4),
+}
+
+
+def scaler_attribute(class_id: int, attribute: int) -> int | None:
+    """The attribute with scaler and unit for that one, None when it has none."""
+    attributes, scaler = SCALED.get(class_id, (frozenset[int](), 0))
+    return scaler if attribute in attributes else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One attribute as it was read. error: why it was not, "" when it was."""
+
+    descriptor: AttributeDescriptor
+    data: Data | None = None
+    scaler_unit: ScalerUnit | None = None
+    error: str = ""
+
+    @property
+    def code(self) -> str:
+        class_id, obis, attribute = self.descriptor
+        return f"{class_id}/{Obis(obis)}/{attribute}"
+
+    @property
+    def label(self) -> str:
+        """What was read, in words: the object's name, and the attribute where it is not the value."""
+        class_id, obis, attribute = self.descriptor
+        attribute_name = name_of(class_id, attribute)
+        known = name(obis)
+        if not known:
+            return attribute_name
+        return known if attribute == 2 else f"{known}: {attribute_name}"
+
+    @property
+    def text(self) -> str:
+        """The value for people; of several lines when it is a structure."""
+        if self.data is None:
+            return self.error
+        number = self._scaled()
+        if number is not None:
+            unit = self.scaler_unit.unit_name if self.scaler_unit else ""
+            return f"{number:f} {unit}".rstrip()
+        if isinstance(self.data.value, tuple) or hasattr(self.data.value, "elements"):
+            return render_text(value_node(self.data, self.label, shape_of(self.descriptor)))
+        return describe(self.data, shape_of(self.descriptor))[0]
+
+    def _scaled(self) -> Decimal | None:
+        if self.data is None or self.scaler_unit is None or type(self.data.value) is not int:
+            return None
+        return self.scaler_unit.scaled(self.data.value)
+
+    def to_json(self) -> dict[str, Any]:
+        class_id, obis, attribute = self.descriptor
+        body: dict[str, Any] = {
+            "object": self.code,
+            "class_id": class_id,
+            "obis": str(Obis(obis)),
+            "attribute": attribute,
+            "name": self.label,
+        }
+        if self.data is None:
+            return body | {"error": self.error}
+        tree = to_json(value_node(self.data, "value", shape_of(self.descriptor)))
+        body["type"] = tree["type"]
+        body["raw"] = _without_places(tree) if "children" in tree else tree.get("plain")
+        body["text"] = describe(self.data, shape_of(self.descriptor))[0] if "children" not in tree else tree["value"]
+        number = self._scaled()
+        if number is not None and self.scaler_unit is not None:
+            body |= {"value": f"{number:f}", "unit": self.scaler_unit.unit_name, "scaler": self.scaler_unit.scaler}
+        return body
+
+
+def _without_places(tree: dict[str, Any]) -> Any:
+    """The plain values of a tree, without labels and octets."""
+    if "children" in tree:
+        return [_without_places(child) for child in tree["children"]]
+    return tree.get("plain")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileTable:
+    """The rows of a profile that were read, null-data filled in. scaler_units: by column, None where there is none."""
+
+    descriptor: AttributeDescriptor
+    columns: tuple[CaptureObject, ...]
+    scaler_units: tuple[ScalerUnit | None, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    @property
+    def headings(self) -> list[str]:
+        """The columns by code, with what they are and in which unit."""
+        found = []
+        for column, scaler_unit in zip(self.columns, self.scaler_units, strict=True):
+            code = f"{Obis(column.obis)}" + ("" if column.attribute == 2 else f"/{column.attribute}")
+            words = [name(column.obis), scaler_unit.unit_name if scaler_unit else ""]
+            extra = ", ".join(word for word in words if word)
+            found.append(f"{code} ({extra})" if extra else code)
+        return found
+
+    def cells(self) -> list[list[str]]:
+        """The rows as text, numbers scaled."""
+        return [[_cell(value, unit) for value, unit in zip(row, self.scaler_units, strict=True)] for row in self.rows]
+
+    def to_json(self) -> dict[str, Any]:
+        class_id, obis, attribute = self.descriptor
+        columns = [
+            {
+                "class_id": column.class_id,
+                "obis": str(Obis(column.obis)),
+                "attribute": column.attribute,
+                "data_index": column.data_index,
+                "name": name(column.obis),
+                "unit": unit.unit_name if unit else "",
+                "scaler": unit.scaler if unit else 0,
+            }
+            for column, unit in zip(self.columns, self.scaler_units, strict=True)
+        ]
+        return {
+            "object": f"{class_id}/{Obis(obis)}/{attribute}",
+            "class_id": class_id,
+            "obis": str(Obis(obis)),
+            "attribute": attribute,
+            "name": name(obis),
+            "columns": columns,
+            "rows": self.cells(),
+        }
+
+
+def _cell(value: Any, unit: ScalerUnit | None) -> str:
+    if value is None:
+        return ""
+    if unit is not None and type(value) is int:
+        return f"{unit.scaled(value):f}"
+    if isinstance(value, bytes):
+        return octets_as_date_time(value) or value.hex()
+    return str(value)
+
+
+def filled_rows(
+    rows: Sequence[Any], columns: Sequence[CaptureObject], capture_period_s: int
+) -> tuple[tuple[Any, ...], ...]:
+    """Rows with null-data replaced: the value of the row before, for the time that plus one capture period.
+
+    Raises RemoteProtocolError for a row that is no structure of so many members.
+    Source: docs/protocols/dlms-application.md §9 (null-data inside profile buffers).
+    """
+    done: list[tuple[Any, ...]] = []
+    for row in rows:
+        if not isinstance(row, tuple) or len(row) != len(columns):
+            raise RemoteProtocolError(f"a row of the profile has not the {len(columns)} members of its columns")
+        before = done[-1] if done else None
+        done.append(
+            tuple(_filled(row, index, column, before, capture_period_s) for index, column in enumerate(columns))
+        )
+    return tuple(done)
+
+
+def _filled(
+    row: tuple[Any, ...], index: int, column: CaptureObject, before: tuple[Any, ...] | None, capture_period_s: int
+) -> Any:
+    if row[index] is not None or before is None:
+        return row[index]
+    known = before[index]
+    if column.class_id == CLOCK_CLASS and column.attribute == 2 and isinstance(known, bytes) and capture_period_s:
+        return _later(known, capture_period_s)
+    return known
+
+
+def _later(moment: bytes, seconds: int) -> bytes | None:
+    """A date-time `seconds` later, None for one that is not exact. Deviation and status stay what they are."""
+    try:
+        value = cosem_time.CosemDateTime.from_octets(moment)
+        epoch_s = cosem_time.epoch_s(moment) + seconds
+    except RemoteProtocolError:
+        return None
+    later = cosem_time.date_time_octets(epoch_s, value.deviation_min or 0)
+    return later[:9] + moment[9:]
+
+
+def decode(encoded: bytes) -> Data:
+    """The one value that an attribute was answered with. Raises RemoteProtocolError."""
+    return axdr.decode_all(encoded)

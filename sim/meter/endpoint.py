@@ -1,0 +1,95 @@
+"""A meter as media and sockets see it: octets in, octets out.
+
+While nobody talks to it, an endpoint is an address and a way to make the meter. The first octets make a `Meter` and a
+`hes.dlms.Server`; when the last association has closed both are dropped. What outlives them is small: the journal of
+interventions, if there were any, and the security counters, if anybody ever associated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hes.dlms import wrapper
+from hes.dlms.findings import Finding
+from hes.dlms.server import Server
+from hes.errors import RemoteProtocolError
+from sim.meter.journal import Journal
+from sim.meter.meter import Meter
+from sim.meter.model import logical_device
+from sim.meter.security import MeterSecurity
+
+ASSOCIATION_IDLE_S = 300.0  # an association in which nobody speaks is given up after that [A]
+
+MeterMaker = Callable[[Journal | None, MeterSecurity | None], Meter]
+"""(journal, security record) -> the meter that has them."""
+
+
+class MeterEndpoint:
+    """One meter behind its address."""
+
+    __slots__ = ("_journal", "_last_s", "_make", "_meter", "_security", "_server", "address")
+
+    def __init__(self, address: bytes, make: MeterMaker) -> None:
+        self.address = address
+        self._make = make
+        self._journal: Journal | None = None
+        self._security: MeterSecurity | None = None
+        self._meter: Meter | None = None
+        self._server: Server[Meter] | None = None
+        self._last_s = 0.0
+
+    def answer(self, octets: bytes, now_epoch_s: float) -> bytes | None:
+        """What the meter says to one wrapper frame, None for nothing: no power, not for it, or not a frame."""
+        if self._journal is not None and not self._journal.powered_at(int(now_epoch_s * 1000)):
+            return None
+        try:
+            header = wrapper.decode_header(octets)
+        except RemoteProtocolError:
+            return None
+        if wrapper.HEADER_OCTETS + header.payload_octets != len(octets):
+            return None
+        meter, server = self._awake(now_epoch_s)
+        if header.destination != server.device.server_sap:
+            answer = None
+        else:
+            answer = server.receive(header.source, octets[wrapper.HEADER_OCTETS :], now_epoch_s)
+        self._last_s = now_epoch_s
+        self._journal, self._security = meter.journal, meter.security_record
+        if server.idle:
+            self._meter = self._server = None
+        return None if answer is None else wrapper.encode(header.destination, header.source, answer)
+
+    def meter(self) -> Meter:
+        """The meter as it is now, for checks and faults; whoever only looks changes nothing."""
+        return self._meter or self._make(self._journal, self._security)
+
+    def interventions(self) -> Journal:
+        """The meter's journal, begun if there was none."""
+        if self._journal is None:
+            self._journal = self.meter().interventions()
+        if self._meter is not None:
+            self._meter.journal = self._journal
+        return self._journal
+
+    def take_findings(self) -> list[Finding]:
+        """What peers did wrong or oddly in the associations that are open."""
+        return [] if self._server is None else self._server.take_findings()
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether an association is open."""
+        return self._server is not None
+
+    def _awake(self, now_s: float) -> tuple[Meter, Server[Meter]]:
+        if self._meter is None or self._server is None:
+            self._meter = self._make(self._journal, self._security)
+            device = logical_device(self._meter.profile, self._meter.type.zone)
+            self._server = Server(device, self._meter, entropy=self._meter.challenge)
+        elif now_s - self._last_s > ASSOCIATION_IDLE_S or self._was_without_power(now_s):
+            self._server.link_lost()
+        return self._meter, self._server
+
+    def _was_without_power(self, now_s: float) -> bool:
+        """Whether an outage ended since the last octets: associations do not survive it."""
+        outages = () if self._journal is None else self._journal.outages
+        return any(self._last_s * 1000 <= outage.end_ms <= now_s * 1000 for outage in outages)

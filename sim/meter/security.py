@@ -1,0 +1,66 @@
+"""What one simulated meter remembers about keys and counters: a few numbers, kept from association to association."""
+
+from __future__ import annotations
+
+from hes.dlms.cosem.access import POLICY_OF_NUMBER, SecurityPolicy
+from hes.dlms.security import EncryptionKeys
+from sim.meter import chance
+from sim.meter.keys import meter_keys
+
+POLICY_AUTHENTICATED_ENCRYPTED = POLICY_OF_NUMBER[3]
+
+
+class MeterSecurity:
+    """`hes.dlms.cosem.security_state.SecurityState` of a simulated meter with one security setup.
+
+    password_saps: the clients that prove themselves with the password.
+    """
+
+    __slots__ = ("_challenges", "_keys", "_password_saps", "_policy", "_receive", "_seed", "_send", "system_title")
+
+    def __init__(self, seed: int, system_title: bytes, password_saps: frozenset[int] = frozenset()) -> None:
+        self.system_title = system_title
+        self._seed = seed
+        self._password_saps = password_saps
+        self._keys: EncryptionKeys | None = None
+        self._policy = POLICY_AUTHENTICATED_ENCRYPTED
+        self._send = 0
+        self._receive = 0
+        self._challenges = 0
+
+    def secret(self, client_sap: int) -> bytes:
+        return meter_keys(self._seed, self.system_title).password if client_sap in self._password_saps else b""
+
+    def keys(self, setup: int) -> EncryptionKeys | None:
+        return self._keys or meter_keys(self._seed, self.system_title).global_keys
+
+    def master_key(self, setup: int) -> bytes:
+        return meter_keys(self._seed, self.system_title).master_key
+
+    def policy(self, setup: int) -> SecurityPolicy:
+        return self._policy
+
+    def raise_policy(self, setup: int, policy: SecurityPolicy) -> None:
+        self._policy |= policy
+
+    def replace_keys(self, setup: int, *, encryption: bytes | None, authentication: bytes | None) -> None:
+        present = meter_keys(self._seed, self.system_title).global_keys if self._keys is None else self._keys
+        self._keys = EncryptionKeys(encryption or present.encryption, authentication or present.authentication)
+        if encryption is not None:
+            self._send = self._receive = 0
+
+    def take_send_counter(self, setup: int) -> int:
+        counter = self._send
+        self._send = counter + 1
+        return counter
+
+    def receive_counter(self, setup: int) -> int:
+        return self._receive
+
+    def advance_receive_counter(self, setup: int, lowest: int) -> None:
+        self._receive = lowest
+
+    def challenge(self, entity: bytes, count: int) -> bytes:
+        """`count` octets for a challenge: another one every time, the same in every run."""
+        self._challenges += 1
+        return chance.octets(entity, b"challenge" + self._challenges.to_bytes(8, "big"), count)

@@ -1,0 +1,132 @@
+"""From what a run left behind to its figures: the account, the timeline and a few questions to the database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from hes.store.sqlite import reader_engine
+from hes.store.tables import attempt, device, reading, session_event
+from sim.result import DcuResult, HopResult, RunResult
+from sim.run import RunOutcome
+from sim.world.world import World
+
+CHECKPOINTS_S = {"02:00": 7200, "06:00": 21_600}
+"""Hours of the first day at which operators ask how much is there."""
+
+
+class _Tries(NamedTuple):
+    attempts: int
+    retries: int
+
+
+def result_of(outcome: RunOutcome) -> RunResult:
+    """The figures of a finished run."""
+    engine = reader_engine(outcome.files["database"])
+    try:
+        with engine.connect() as connection:
+            return _result(outcome, connection)
+    finally:
+        engine.dispose()
+
+
+def _result(outcome: RunOutcome, connection: Connection) -> RunResult:
+    world = outcome.world
+    totals = outcome.totals
+    success_at = {
+        when: outcome.timeline.share_at(world.start_epoch_s + seconds)
+        for when, seconds in CHECKPOINTS_S.items()
+        if seconds <= outcome.virtual_s
+    }
+    return RunResult(
+        world=world.name,
+        title=world.title,
+        seed=world.seed,
+        digest=outcome.digest,
+        devices=len(world.dcus) + world.meter_count,
+        dcus=_dcus(outcome, connection),
+        values_due=totals.due,
+        values_read=totals.read,
+        missing_by_cause=totals.missing,
+        success_rate=totals.success_rate,
+        success_at=success_at,
+        hops=_hops(outcome, _tries(connection)),
+        exchanges=outcome.exchanges,
+        virtual_s=outcome.virtual_s,
+        wall_s=outcome.wall_s,
+        files=outcome.files,
+    )
+
+
+def _tries(connection: Connection) -> dict[str, _Tries]:
+    """By meter number: associations tried, and how many of them were repeats within one opening."""
+    repeats = func.sum((attempt.c.number > 1).cast(attempt.c.number.type))
+    query = (
+        select(device.c.number, func.count(), repeats)
+        .join_from(attempt, device, attempt.c.device_id == device.c.id)
+        .group_by(device.c.number)
+    )
+    return {number: _Tries(attempts, retries) for number, attempts, retries in connection.execute(query)}
+
+
+def _hops(outcome: RunOutcome, tries: dict[str, _Tries]) -> tuple[HopResult, ...]:
+    meters: Counter[int] = Counter()
+    attempts: Counter[int] = Counter()
+    retries: Counter[int] = Counter()
+    for number, hops in outcome.hops.items():
+        meters[hops] += 1
+        found = tries.get(number, _Tries(0, 0))
+        attempts[hops] += found.attempts
+        retries[hops] += found.retries
+    return tuple(
+        HopResult(hops=hops, meters=meters[hops], attempts=attempts[hops], retries=retries[hops])
+        for hops in sorted(meters)
+    )
+
+
+def _dcus(outcome: RunOutcome, connection: Connection) -> tuple[DcuResult, ...]:
+    world = outcome.world
+    complete = _day_complete_at(world, connection)
+    logins = (
+        select(device.c.number, func.count())
+        .join_from(session_event, device, session_event.c.dcu_id == device.c.id)
+        .where(session_event.c.event == "login")
+        .group_by(device.c.number)
+    )
+    sessions = {number: count for number, count in connection.execute(logins)}
+    results = []
+    for spec in world.dcus:
+        numbers = outcome.meters_of[spec.name]
+        done = [complete[number] for number in numbers if number in complete]
+        took_s = max(done) / 1000 - world.start_epoch_s if done and len(done) == len(numbers) else None
+        results.append(
+            DcuResult(
+                name=spec.name,
+                terminal_id=str(spec.terminal),
+                meters=len(numbers),
+                meters_read=len(done),
+                read_all_s=took_s,
+                sessions=sessions.get(str(spec.terminal), 0),
+            )
+        )
+    return tuple(results)
+
+
+def _day_complete_at(world: World, connection: Connection) -> dict[str, int]:
+    """By meter number: when (epoch ms) the last value of the day before the start came in, if all that came is whole.
+
+    A day is whole when it has as many stamps as the fullest meter of the world has: rows that a meter never captured
+    cannot come, and those meters are told apart by the missing table.
+    """
+    day_from_s, day_to_s = world.start_epoch_s - 86_400, world.start_epoch_s
+    stamps = func.count(func.distinct(reading.c.time_s))
+    rows = connection.execute(
+        select(device.c.number, stamps, func.max(reading.c.received_ms))
+        .join_from(reading, device, reading.c.device_id == device.c.id)
+        .where(reading.c.time_s > day_from_s, reading.c.time_s <= day_to_s, reading.c.version == 0)
+        .group_by(device.c.number)
+    ).all()
+    most = max((count for _, count, _ in rows), default=0)
+    return {number: received_ms for number, count, received_ms in rows if count == most}
