@@ -42,6 +42,8 @@ REPORT = "report.html"
 CAPTURE = "capture.pcapng"
 TRACE = "trace.txt"
 PROGRESS_EVERY_S = 60.0
+FLUSH_AFTER_S = 60.0
+"""A minute of virtual time passes in a few milliseconds: batches of production size need that long to gather."""
 
 Progress = Callable[[float, int, int], None]
 """Told (seconds of virtual time so far, values read, values expected)."""
@@ -195,7 +197,7 @@ class _Run:
             links=net.links(Lan(self.loop, "head-end")),
             store=store,
             keys=WorldKeys(self.world.seed),
-            writer=Writer(store, on_written=self._written),
+            writer=Writer(store, on_written=self._written, flush_after_s=FLUSH_AFTER_S),
             tap=self.taps,
             on_progress=self.timeline.progress,
         )

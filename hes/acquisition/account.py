@@ -60,11 +60,11 @@ class Account:
     def item(self, device_id: DeviceId, item: str) -> ItemAccount | None:
         return self._items.get((device_id, item))
 
-    def open_item(self, device_id: DeviceId, item: str, grid: Grid, channels: int, origin: int) -> ItemAccount:
-        """The item's account; begun at stamp number `origin` if it is new."""
+    def open_item(self, device_id: DeviceId, item: str, grid: Grid, channels: int) -> ItemAccount:
+        """The item's account, begun if it is new."""
         key = (device_id, item)
         if key not in self._items:
-            self._items[key] = ItemAccount(grid, channels, Coverage(origin), Coverage(origin), Coverage(origin))
+            self._items[key] = ItemAccount(grid, channels, Coverage(), Coverage(), Coverage())
         return self._items[key]
 
     def expect(self, account: ItemAccount, span: range) -> None:

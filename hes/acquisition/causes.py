@@ -16,6 +16,7 @@ class Cause(StrEnum):
     """The cause of a missing value, as stored, reported and counted."""
 
     NEVER_CAPTURED = "never_captured"
+    NOT_CAPTURED_YET = "not_captured_yet"
     DCU_OFFLINE = "dcu_offline"
     NOT_REACHED = "not_reached"
     METER_SILENT = "meter_silent"
@@ -28,19 +29,14 @@ class Cause(StrEnum):
     PROTOCOL_ERROR = "protocol_error"
 
 
-RETRIABLE = frozenset({Cause.METER_SILENT, Cause.DCU_BUSY, Cause.LINK_LOST, Cause.PROTOCOL_ERROR, Cause.DCU_OFFLINE})
+RETRIABLE = frozenset(
+    {
+        Cause.NOT_CAPTURED_YET,
+        Cause.METER_SILENT,
+        Cause.DCU_BUSY,
+        Cause.LINK_LOST,
+        Cause.PROTOCOL_ERROR,
+        Cause.DCU_OFFLINE,
+    }
+)
 """Causes that time may heal. The others need a person, or the next window."""
-
-
-def cause_of_missing(*, never_captured: bool, last_failure: Cause | None, dcu_was_online: bool) -> Cause:
-    """The one cause of a row that is due and not stored.
-
-    never_captured: the meter has answered for that row's range and has no such row.
-    last_failure: what ended the last attempt on the device since the plan opened, None if there was none.
-    dcu_was_online: its concentrator had a session at any time since the plan opened.
-    """
-    if never_captured:
-        return Cause.NEVER_CAPTURED
-    if last_failure is not None:
-        return last_failure
-    return Cause.NOT_REACHED if dcu_was_online else Cause.DCU_OFFLINE

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from hes.acquisition.account import Account, ItemAccount
+from hes.acquisition.account import Account
 from hes.acquisition.bundle import Want
 from hes.acquisition.causes import Cause
 from hes.acquisition.grids import indices
@@ -42,15 +42,26 @@ ProgressListener = Callable[[float, int, int], None]
 
 
 @dataclass(slots=True)
+class _Opening:
+    """One occurrence as one meter owes it. failure: what ended the last of its attempts; None before any."""
+
+    occurrence: Occurrence
+    span: range
+    attempts: int = 0
+    failure: Cause | None = None
+
+
+@dataclass(slots=True)
 class _DeviceState:
-    """Where one meter stands. closes_s: epoch seconds at which its last open window closes."""
+    """Where one meter stands. openings: those whose windows have not closed."""
 
     meter: Meter
-    closes_s: float = 0.0
-    attempts: int = 0
-    last_failure: Cause | None = None
-    opened: Occurrence | None = None
-    items: dict[str, range] = field(default_factory=dict)
+    openings: list[_Opening] = field(default_factory=list)
+
+    @property
+    def closes_s(self) -> float:
+        """Epoch seconds at which its last open window closes; 0 when none is open."""
+        return max((opening.occurrence.closes_s for opening in self.openings), default=0)
 
 
 class Collector:
@@ -134,39 +145,29 @@ class Collector:
             if item is None:
                 continue
             span = indices(item.grid, occurrence.covers_from_s, occurrence.covers_to_s)
-            account = self._account(state, item, span)
+            account = self.account.open_item(state.meter.device_id, item.name, item.grid, len(item.channels))
             self.account.expect(account, span)
-            state.attempts, state.last_failure = 0, None
-            state.opened = occurrence
-            state.closes_s = max(state.closes_s, occurrence.closes_s)
+            state.openings.append(_Opening(occurrence, span))
             self._queue(state, delay_s=0.0)
         self._progress()
-
-    def _account(self, state: _DeviceState, item: CollectedItem, span: range) -> ItemAccount:
-        recovery = item.grid.index_at_or_before(item.grid.stamp(span.start) - self._policy.recovery_s)
-        account = self.account.open_item(
-            state.meter.device_id, item.name, item.grid, len(item.channels), min(recovery, span.start)
-        )
-        begun = state.items.get(item.name, span)
-        earliest = span.start if self._policy.recovery_s == 0 else max(min(begun.start, span.start), recovery)
-        state.items[item.name] = range(earliest, max(begun.stop, span.stop))
-        return account
 
     def _close(self, occurrence: Occurrence) -> None:
         """The window is shut: what is missing of these rows is due and missing, each with its one cause."""
         found: list[Missing] = []
         since_s = asyncio.get_running_loop().time() - (self._clock.epoch_s() - occurrence.opens_s)
         for state in self._states.values():
-            account = self.account.item(state.meter.device_id, occurrence.item)
-            if account is None:
+            opening = next((opening for opening in state.openings if opening.occurrence == occurrence), None)
+            if opening is None:
                 continue
+            state.openings.remove(opening)
             item = self._items[state.meter.profile.name][occurrence.item]
+            account = self.account.item(state.meter.device_id, occurrence.item)
+            assert account is not None  # opened together
             terminal_id = self._archive.dcus[state.meter.dcu].terminal_id
-            cause = state.last_failure or (
+            cause = opening.failure or (
                 Cause.NOT_REACHED if self._registry.was_online_since(terminal_id, since_s) else Cause.DCU_OFFLINE
             )
-            span = indices(item.grid, occurrence.covers_from_s, occurrence.covers_to_s)
-            missing = self.account.fall_due(account, span, cause)
+            missing = self.account.fall_due(account, opening.span, cause)
             found += self._missing_rows(state.meter, item, missing, occurrence.plan)
         self._writer.note(Batch(missing=found))
         log.info("plan_closed", plan=occurrence.plan, rows_missing=len(found))
@@ -198,50 +199,66 @@ class Collector:
             wants = self._wants(state)
             if not wants or self._clock.epoch_s() >= state.closes_s:
                 continue
+            tried = self._to_try(state)
             started_s = self._clock.epoch_s()
             failure = await self._reader.read(session, state.meter, wants, self)
-            self._note_attempt(state, started_s, failure)
+            self._attempted(state, tried, started_s, failure)
+
+    def _to_try(self, state: _DeviceState) -> list[_Opening]:
+        """The openings that may be asked for (once more)."""
+        return [opening for opening in state.openings if opening.attempts < self._policy.attempts_max]
 
     def _wants(self, state: _DeviceState) -> list[Want]:
-        """What is missing of this meter now, item by item."""
+        """What is missing of this meter now, item by item: of the open windows, and of older ones up to the horizon."""
         items = self._items[state.meter.profile.name]
+        spans: dict[str, list[range]] = {}
+        for opening in self._to_try(state):
+            spans.setdefault(opening.occurrence.item, []).append(opening.span)
         wants = []
-        for name, span in state.items.items():
+        for name, open_spans in spans.items():
+            item = items[name]
+            first = min(span.start for span in open_spans)
+            if self._policy.recovery_s:
+                first = item.grid.index_at_or_before(item.grid.stamp(first) - self._policy.recovery_s)
             account = self.account.item(state.meter.device_id, name)
-            assert account is not None  # opened together with the span
-            if runs := account.to_ask(span):
-                wants.append(Want(items[name], runs))
+            assert account is not None  # opened together
+            if runs := account.to_ask(range(first, max(span.stop for span in open_spans))):
+                wants.append(Want(item, runs))
         return wants
 
-    def _note_attempt(self, state: _DeviceState, started_s: float, failure: Failure | None) -> None:
-        state.attempts += 1
-        state.last_failure = None if failure is None else failure.cause
-        assert state.opened is not None  # only an opened meter is read
-        self._writer.note(
-            Batch(
-                attempts=[
-                    Attempt(
-                        device_id=state.meter.device_id,
-                        plan=state.opened.plan,
-                        occurrence_s=state.opened.opens_s,
-                        number=state.attempts,
-                        started_ms=int(started_s * 1000),
-                        ended_ms=int(self._clock.epoch_s() * 1000),
-                        outcome=Outcome.SUCCEEDED if failure is None else Outcome.FAILED,
-                        cause="" if failure is None else failure.cause.value,
-                        detail="" if failure is None else failure.detail,
-                        octets=0,
-                    )
-                ]
-            )
-        )
+    def _attempted(self, state: _DeviceState, tried: list[_Opening], started_s: float, failure: Failure | None) -> None:
+        """Book an attempt at the openings `tried`, and queue the meter again if time may bring what it still owes."""
+        number = min(opening.attempts for opening in tried) + 1
+        self._note_attempt(state.meter, tried[-1].occurrence, number, started_s, failure)
+        if failure is None and self._wants(state):
+            failure = Failure(Cause.NOT_CAPTURED_YET, "the meter's clock has not reached every row asked for")
+        for opening in tried:
+            opening.attempts += 1
+            opening.failure = None if failure is None else failure.cause
         if failure is None:
             return
-        if failure.retriable and state.attempts < self._policy.attempts_max:
-            backoff_s = self._policy.backoff_s(state.attempts, self._entropy.uniform(0.0, 1.0))
+        if failure.retriable and self._to_try(state):
+            backoff_s = self._policy.backoff_s(number, self._entropy.uniform(0.0, 1.0))
             self._queue(state, delay_s=max(backoff_s, failure.wait_s))
         else:
-            log.info("device_given_up", meter=state.meter.number, cause=failure.cause.value, attempts=state.attempts)
+            log.info("device_given_up", meter=state.meter.number, cause=failure.cause.value, attempts=number)
+
+    def _note_attempt(
+        self, meter: Meter, occurrence: Occurrence, number: int, started_s: float, failure: Failure | None
+    ) -> None:
+        row = Attempt(
+            device_id=meter.device_id,
+            plan=occurrence.plan,
+            occurrence_s=occurrence.opens_s,
+            number=number,
+            started_ms=int(started_s * 1000),
+            ended_ms=int(self._clock.epoch_s() * 1000),
+            outcome=Outcome.SUCCEEDED if failure is None else Outcome.FAILED,
+            cause="" if failure is None else failure.cause.value,
+            detail="" if failure is None else failure.detail,
+            octets=0,
+        )
+        self._writer.note(Batch(attempts=[row]))
 
     # -- what a bundle delivers (bundle.BundleSink)
 

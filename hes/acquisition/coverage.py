@@ -15,9 +15,8 @@ class Coverage:
 
     __slots__ = ("_absent", "_origin", "_present")
 
-    def __init__(self, origin: int) -> None:
-        """origin: the smallest stamp number that will ever be asked about."""
-        self._origin = origin
+    def __init__(self) -> None:
+        self._origin = 0  # stamp number of bit 0; moves down when an earlier number is met
         self._present = 0
         self._absent = 0
 
@@ -45,26 +44,40 @@ class Coverage:
 
     def unread(self, span: range) -> list[int]:
         """Stamp numbers of `span` that are not stored, whatever the reason."""
+        self._reach(span.start)
         return _set_bits(self._slice(~self._present, span), span.start)
 
     def runs(self, span: range) -> list[range]:
         """Runs of stamp numbers of `span` that are here."""
+        self._reach(span.start)
         return _runs(_set_bits(self._slice(self._present, span), span.start))
 
     def to_ask(self, span: range) -> list[range]:
         """Runs of stamp numbers of `span` worth asking for: neither stored nor known never to have been captured."""
+        self._reach(span.start)
         return _runs(_set_bits(self._slice(~(self._present | self._absent), span), span.start))
 
+    def _reach(self, index: int) -> None:
+        """Make room for stamp numbers from `index` on."""
+        if not self._present | self._absent:
+            self._origin = index
+        elif index < self._origin:
+            shift = self._origin - index
+            self._present <<= shift
+            self._absent <<= shift
+            self._origin = index
+
     def _bits(self, indices: Iterable[int]) -> int:
+        known = list(indices)
+        if not known:
+            return 0
+        self._reach(min(known))
         bits = 0
-        for index in indices:
-            if index >= self._origin:
-                bits |= 1 << (index - self._origin)
+        for index in known:
+            bits |= 1 << (index - self._origin)
         return bits
 
     def _slice(self, bits: int, span: range) -> int:
-        if span.start < self._origin:
-            raise ValueError(f"stamp number {span.start} lies before the coverage's origin {self._origin}")
         return (bits >> (span.start - self._origin)) & ((1 << max(len(span), 0)) - 1)
 
 

@@ -45,8 +45,12 @@ class BatchStore(Protocol):
 class Writer:
     """Batches rows for a store. `run` in a TaskGroup; `close` at the end writes what is left."""
 
-    def __init__(self, store: BatchStore, *, on_written: OnWritten | None = None) -> None:
+    def __init__(
+        self, store: BatchStore, *, on_written: OnWritten | None = None, flush_after_s: float = FLUSH_AFTER_S
+    ) -> None:
+        """flush_after_s: how long rows may wait; where time is virtual, much may happen in none of it."""
         self._store = store
+        self._flush_after_s = flush_after_s
         self._on_written = on_written
         self._pending = _Pending()
         self._wake = asyncio.Event()
@@ -156,7 +160,7 @@ class Writer:
         if rows >= FLUSH_ROWS:
             self._wake.set()
         elif self._timer is None and rows:
-            self._timer = asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self._wake.set)
+            self._timer = asyncio.get_running_loop().call_later(self._flush_after_s, self._wake.set)
 
     def _take(self) -> Batch:
         if self._timer is not None:

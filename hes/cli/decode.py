@@ -1,4 +1,4 @@
-"""Explain octets: captures, hex or binary as readable trees, DLMS and Q/GDW 376.1."""
+"""Explain octets: captures, hex or binary as readable trees."""
 
 from __future__ import annotations
 

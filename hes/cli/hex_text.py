@@ -25,9 +25,13 @@ TO_DEVICE: Final = "->"
 FROM_DEVICE: Final = "<-"
 
 _TRACE = re.compile(r"^(?P<time>\S+Z) (?P<session>\S+) (?P<arrow>[<>]) \d+ .* \| (?P<hex>[0-9a-f]+)(?:\.\.)?$")
+_TRACE_EVENT = re.compile(r"^\d{4}-\S+Z \S+ = ")
+_DUMP_END = re.compile(r"^\s*[0-9A-Fa-f]{4,8}:?\s*$")
 _DUMP = re.compile(r"^\s*(?:0x)?(?P<offset>[0-9A-Fa-f]{4,8}):?\s+(?P<rest>[0-9A-Fa-f]{2}.*)$")
 _COMMENT = re.compile(r"(?:^|\s)(?:#|//).*$")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d[:.]\d\d[:.]\d\d(?:[.,]\d+)?Z?|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b")
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d[:.]\d\d[:.]\d\d(?:[.,]\d+)?Z?|(?<![0-9A-Fa-f:])\d\d:\d\d:\d\d(?:[.,]\d+)?(?![0-9A-Fa-f:])"
+)
 _WORDS = r"tx|rx|send|sent|sending|recv|receive|received|request|response|out|in|client|server|master|slave|hes|meter"
 _DIRECTION = re.compile(
     rf"^[\s\[(]*(?P<word>{_WORDS}|->|<-|>>|<<|>|<|=>|<=)(?![A-Za-z0-9])[\s\])]*[:=]?\s*", re.IGNORECASE
@@ -74,6 +78,8 @@ def _paragraphs(text: str) -> Iterator[list[TextFrame]]:
         dumped = _dump_line(line, 0 if dump is None else len(dump.octets))
         if dumped is not None:
             dump = TextFrame((dump.octets if dump else b"") + dumped, dump.line if dump else number, heading)
+            continue
+        if dump is not None and _DUMP_END.match(line) and int(line.strip(" :\t"), 16) == len(dump.octets):
             continue
         restarted = _dump_line(line, 0)
         if dump is not None:
@@ -142,6 +148,8 @@ def _line(line: str, number: int) -> TextFrame | None:
     if trace is not None:
         arrow = TO_DEVICE if trace["arrow"] == ">" else FROM_DEVICE
         return TextFrame(bytes.fromhex(trace["hex"]), number, arrow, trace["time"], trace["session"])
+    if _TRACE_EVENT.match(line):
+        return None
     time = _TIME.search(line)
     rest = _TIME.sub(" ", _COMMENT.sub("", line))
     direction = ""

@@ -1,10 +1,9 @@
-"""Read any DLMS meter over TCP: clock and name by default, objects by code or name, profiles as tables."""
+"""Read any DLMS meter over TCP: registers with units, profiles as tables."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,9 +11,9 @@ import click
 
 from hes.cli.exit_status import ExitStatus
 from hes.cli.object_reference import ObjectReference
-from hes.cli.read_meter import ReadOutcome, frame_printer, read_meter
+from hes.cli.read_meter import frame_printer, read_meter
+from hes.cli.read_output import outcome_json, outcome_lines
 from hes.cli.read_plan import COUNTER_OBJECT, MECHANISMS, PROTECTIONS, STYLES, Credentials, ReadPlan, client_settings
-from hes.cli.read_values import ProfileTable, Reading
 from hes.cli.secrets import TITLE, Secrets, key_option, secrets_option
 from hes.dlms.cosem_time import CosemDateTime
 from hes.dlms.inspect.node import render_text
@@ -29,7 +28,6 @@ from hes.protocols.frame_inspector import FrameInspector
 DEFAULT_OBJECTS: Final = ("clock", "ldn")
 SAP: Final = click.IntRange(0, 0xFFFF)
 TRACE_ITEMS: Final = 3
-SEPARATOR: Final = "  "
 
 
 class Counter(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
@@ -42,9 +40,10 @@ class Counter(click.ParamType):  # type: ignore[type-arg] # generic from click 8
             return value
         if value == "read":
             return None
-        if str(value).isascii() and str(value).isdigit() and int(value) < INVOCATION_COUNTER_MAX:
-            return int(value)
-        self.fail(f"{value!r} is neither 'read' nor a number from 0 to {INVOCATION_COUNTER_MAX - 1}", param, ctx)
+        text = str(value)
+        if not (text.isascii() and text.isdigit() and int(text) < INVOCATION_COUNTER_MAX):
+            self.fail(f"{text!r} is neither 'read' nor a number from 0 to {INVOCATION_COUNTER_MAX - 1}", param, ctx)
+        return int(text)
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
@@ -197,9 +196,9 @@ def read(
     for finding in outcome.findings:
         click.echo(f"note: {finding}", err=True)
     if as_json:
-        click.echo(json.dumps(_outcome_json(plan, outcome), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(outcome_json(plan, outcome), ensure_ascii=False, indent=2))
     else:
-        click.echo("\n".join(_outcome_lines(outcome)))
+        click.echo("\n".join(outcome_lines(outcome)))
     return ExitStatus.OK if outcome.complete else ExitStatus.VERDICT_FAILED
 
 
@@ -245,57 +244,3 @@ def _tracer(credentials: Credentials) -> Any:
         return "".join(f"  {line}\n" for line in tree.splitlines())
 
     return frame_printer(lambda text: click.echo(text, err=True), shown)
-
-
-# what is printed
-
-
-def _outcome_lines(outcome: ReadOutcome) -> list[str]:
-    readings = [result for result in outcome.results if isinstance(result, Reading)]
-    width = max((len(reading.code) for reading in readings), default=0)
-    label_width = max((len(reading.label) for reading in readings), default=0)
-    lines: list[str] = []
-    for result in outcome.results:
-        if isinstance(result, ProfileTable):
-            lines += _table_lines(result)
-            continue
-        text = result.text
-        first = f"{result.code:<{width}}{SEPARATOR}{result.label:<{label_width}}{SEPARATOR}"
-        lines += [f"{first}{text}"] if "\n" not in text else [first.rstrip(), *_indented(text)]
-    return lines
-
-
-def _indented(text: str) -> list[str]:
-    return [f"  {line}" for line in text.splitlines()]
-
-
-def _table_lines(table: ProfileTable) -> list[str]:
-    """A heading, the columns explained, and the rows under short column heads."""
-    described = Reading(descriptor=table.descriptor)
-    lines = [f"{described.code}{SEPARATOR}{described.label}{SEPARATOR}{len(table.rows)} rows"]
-    heads = [str(number) for number in range(1, len(table.columns) + 1)]
-    lines += [f"  [{head}] {heading}" for head, heading in zip(heads, table.headings, strict=True)]
-    if not table.rows:
-        return lines
-    cells = table.cells()
-    heads = [f"[{head}]" for head in heads]
-    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    lines += ["  " + _row(row, widths) for row in (heads, *cells)]
-    return lines
-
-
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return SEPARATOR.join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-def _outcome_json(plan: ReadPlan, outcome: ReadOutcome) -> dict[str, Any]:
-    associated = outcome.associated
-    title = associated.server_system_title.hex() if associated is not None else ""
-    return {
-        "url": plan.url,
-        "client": plan.settings.client_sap,
-        "server": plan.settings.server_sap,
-        "meter_system_title": title,
-        "objects": [result.to_json() for result in outcome.results],
-        "findings": outcome.findings,
-    }

@@ -170,8 +170,9 @@ def _why_refused(error: AccessDenied, settings: ClientSettings) -> str:
             return f"the meter refused the password of {who}: check --password and --client."
         if settings.mechanism is Mechanism.NONE and settings.security is None:
             return f"the meter wants {who} to prove itself: use --auth low or --auth gmac."
-        password = ", --password" if settings.mechanism is Mechanism.LLS else ""
-        return f"the meter refused the keys of {who}: check --key, --auth-key, --system-title{password} and --client."
+        if settings.mechanism is Mechanism.LLS:
+            return f"the meter refused keys or password of {who}: check --key, --auth-key, --password and --client."
+        return f"the meter refused the keys of {who}: check --key, --auth-key, --system-title and --client."
     if diagnostic in (
         AcseDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED,
         AcseDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED,

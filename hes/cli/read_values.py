@@ -11,7 +11,7 @@ from hes.dlms import axdr, cosem_time
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.cosem.interface_classes import name_of
 from hes.dlms.cosem.registers import ScalerUnit
-from hes.dlms.data import Data
+from hes.dlms.data import Data, Tag
 from hes.dlms.inspect.data_nodes import describe, octets_as_date_time, value_node
 from hes.dlms.inspect.meanings import shape_of
 from hes.dlms.inspect.node import render_text, to_json
@@ -23,6 +23,7 @@ from hes.errors import RemoteProtocolError
 CLOCK_CLASS: Final = 8
 PROFILE_CLASS: Final = 7
 BUFFER: Final = 2
+TEXT_OCTETS_MIN: Final = 4
 # attributes that hold a number in the unit of the object, and the attribute that says which unit
 SCALED: Final[dict[int, tuple[frozenset[int], int]]] = {
     3: (frozenset({2}), 3),
@@ -72,6 +73,8 @@ class Reading:
             return f"{number:f} {unit}".rstrip()
         if isinstance(self.data.value, tuple) or hasattr(self.data.value, "elements"):
             return render_text(value_node(self.data, self.label, shape_of(self.descriptor)))
+        if self.data.tag is Tag.OCTET_STRING and _is_text(self.data.value):
+            return str(self.data.value.decode("ascii"))
         return describe(self.data, shape_of(self.descriptor))[0]
 
     def _scaled(self) -> Decimal | None:
@@ -98,6 +101,11 @@ class Reading:
         if number is not None and self.scaler_unit is not None:
             body |= {"value": f"{number:f}", "unit": self.scaler_unit.unit_name, "scaler": self.scaler_unit.scaler}
         return body
+
+
+def _is_text(octets: bytes) -> bool:
+    """Whether octets are a name or a number in ASCII rather than something that happens to look like it."""
+    return len(octets) >= TEXT_OCTETS_MIN and all(0x20 <= octet < 0x7F for octet in octets)
 
 
 def _without_places(tree: dict[str, Any]) -> Any:

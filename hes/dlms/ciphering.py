@@ -23,6 +23,7 @@ from typing import Final, NamedTuple
 from hes.dlms import axdr, security
 from hes.dlms.codes import ApduTag
 from hes.dlms.security import (
+    AUTHENTICATED,
     AUTHENTICATED_ENCRYPTED,
     INVOCATION_COUNTER_MAX,
     SYSTEM_TITLE_OCTETS,
@@ -167,7 +168,12 @@ class ReplayWindow:
         self._unverified = 0
 
     def accept(self, counter: int, authenticated: bool = True) -> None:
-        """Take `counter`, or raise InvocationCounterError when it does not lie above all before it."""
+        """Take `counter`, or raise InvocationCounterError when it does not lie above all before it.
+
+        The highest counter is refused with SecurityError: no sender may use it, and nothing could follow it.
+        """
+        if counter >= INVOCATION_COUNTER_MAX:
+            raise SecurityError(f"invocation counter {counter:X} says that the key is used up; change it")
         if authenticated:
             if counter < self.expected:
                 raise InvocationCounterError(expected=self.expected, received=counter)
@@ -307,9 +313,9 @@ class Ciphering:
         if keys is None:
             raise SecurityError(f"protected with a {scope.value} key, which this association has not")
         control, counter, plaintext = security.unseal(sealed, keys, sender)
-        authenticated = control.authenticated
+        authenticated = control & AUTHENTICATED != 0
         self.windows[scope].accept(counter, authenticated)
-        if authenticated:
+        if authenticated and not self.peer_system_title:
             self.peer_system_title = sender
         if not plaintext or (plain is not None and plaintext[0] != plain):
             raise SecurityError(f"tag {octets[0]:02X} does not protect what it says")

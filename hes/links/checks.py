@@ -8,7 +8,7 @@ The rules are those of asyncio's own transports, which is what services are writ
 rule in its first line. They run on a real loop and in virtual time alike: no check sleeps for a fixed time.
 """
 
-# ruff: noqa: S101, PT017 - a suite asserts; it cannot lean on pytest, which its users may not have
+# ruff: noqa: PT017 - a suite asserts; it cannot lean on pytest, which its users may not have
 
 from __future__ import annotations
 

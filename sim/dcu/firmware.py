@@ -174,7 +174,7 @@ class Dcu:
         return Uplink(self.config.terminal, self._request)
 
     def _request(self, uplink: Uplink, frame: WrapperFrame) -> None:
-        if self._forwarder is not None and self.state is State.ONLINE:
+        if self._forwarder is not None:  # from the login's confirmation on, which may share a segment with a request
             self._forwarder.receive(uplink, frame)
 
     async def _log_in(self) -> Event:

@@ -8,7 +8,7 @@ and an end that loses its link tells nobody. The last point is why concentrators
 - an idle connection loses its entry in the operator's address translation: from then on octets towards the site
   vanish, and octets from the site are answered with a reset.
 
-Times come from a `LinkModel` (sim/media/gprs.py, or `Lan` here), one per site and shared by all its connections. One
+Times come from a `LinkModel` (sim/media/link_model.py; GPRS is one), one per site, shared by all its connections. One
 post_at per segment; protocol callbacks run in the context in which their end was opened, as on a real loop.
 """
 
@@ -21,12 +21,15 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from hes.errors import LinkError
-from hes.links.facts import LINK_FACTS, LinkFacts
+from hes.links.facts import LINK_FACTS
 from hes.links.registry import Links, LinkUrl, Pair, ProtocolFactory
+from sim.media.link_model import Lan, LinkModel
 from sim.scheduler import Scheduler
+
+__all__ = ["Lan", "LinkModel", "SimConnection", "SimListener", "SimNet", "SimTransport"]
 
 WINDOW_OCTETS = 65535
 """Octets that TCP takes from a writer before the reader has read any."""
@@ -42,66 +45,6 @@ _END_OF_FILE = b""
 
 SegmentObserver = Callable[[float, int, bool, bytes], None]
 """Called on arrival with now_s, the connection's number, True for from-the-site, and the octets."""
-
-
-class LinkModel(Protocol):
-    """The link between a site and the network. One per site."""
-
-    name: str
-    facts: LinkFacts
-    nat_idle_s: float
-    """After so long without a segment a connection is forgotten in the middle; infinite where nothing translates."""
-
-    def trouble(self) -> str | None:
-        """Why no connection can be opened now, as the rest of a sentence; None when it can."""
-        ...
-
-    def arrival_s(self, octets_count: int, *, is_from_site: bool) -> float:
-        """When a segment sent now arrives; infinite while the link is down (`SimConnection.release` sends it again)."""
-        ...
-
-    def opened(self, connection: SimConnection) -> None: ...
-
-    def closed(self, connection: SimConnection) -> None: ...
-
-
-class Lan:
-    """A fixed line: always the same short time, up until a fault says otherwise."""
-
-    def __init__(self, scheduler: Scheduler, name: str = "lan", *, latency_s: float = 0.0005) -> None:
-        self.name = name
-        self.facts = LinkFacts(kind="sim", turnaround_s=2 * latency_s)
-        self.nat_idle_s = math.inf
-        self.is_out = False
-        self._scheduler = scheduler
-        self._latency_s = latency_s
-        self._connections: dict[int, SimConnection] = {}
-
-    def begin_outage(self) -> None:
-        """Fault: octets wait until `end_outage`; connections live on unless TCP gives up."""
-        self.is_out = True
-
-    def end_outage(self) -> None:
-        self.is_out = False
-        for connection in list(self._connections.values()):
-            connection.release()
-
-    def drop(self) -> None:
-        """Fault: every connection is reset."""
-        for connection in list(self._connections.values()):
-            connection.reset()
-
-    def trouble(self) -> str | None:
-        return None
-
-    def arrival_s(self, octets_count: int, *, is_from_site: bool) -> float:
-        return math.inf if self.is_out else self._scheduler.now_s + self._latency_s
-
-    def opened(self, connection: SimConnection) -> None:
-        self._connections[connection.number] = connection
-
-    def closed(self, connection: SimConnection) -> None:
-        self._connections.pop(connection.number, None)
 
 
 class SimNet:
@@ -210,6 +153,8 @@ class SimConnection:
         self.link = link
         self.is_cut = False
         """The site's end is gone and the other was not told."""
+        self.is_forgotten = False
+        """Idle for too long: the network in between has no entry for this connection any more."""
         self._net = net
         self._scheduler = net.scheduler
         self._last_traffic_s = net.scheduler.now_s
@@ -250,6 +195,8 @@ class SimConnection:
 
     def release(self) -> None:
         """The link is back: what was held is on its way again."""
+        if self.is_cut or self.is_forgotten:
+            return
         for end in (self.site, self.centre):
             held, end.held = end.held, deque()
             for octets in held:
@@ -261,18 +208,16 @@ class SimConnection:
         """Put a segment from `end` on its way, or hold it while there is no way."""
         now_s = self._scheduler.now_s
         idle_s, self._last_traffic_s = now_s - self._last_traffic_s, now_s
-        if idle_s > self.link.nat_idle_s and not self.is_cut:
-            self.is_cut = True
-            if end.is_site:
-                self._scheduler.post_at(
-                    self.link.arrival_s(0, is_from_site=False),
-                    self.site.lose,
-                    ConnectionResetError("the network had forgotten the idle connection"),
-                )
+        if idle_s > self.link.nat_idle_s:
+            self.is_forgotten = True
         arrival_s = math.inf
         if not (self.is_cut or end.held):
             arrival_s = self.link.arrival_s(len(octets), is_from_site=end.is_site)
-        if arrival_s == math.inf:
+        if self.is_forgotten and end.is_site and arrival_s < math.inf:
+            error = ConnectionResetError("the network had forgotten the idle connection")
+            self._scheduler.post_at(arrival_s, self.site.lose, error)
+            return
+        if arrival_s == math.inf or self.is_forgotten:
             self._hold(end, octets, now_s)
             return
         end.last_arrival_s = max(arrival_s, end.last_arrival_s, self._stalled_until_s)

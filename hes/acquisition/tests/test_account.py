@@ -14,7 +14,7 @@ QUARTERS = PeriodGrid(900)
 
 def opened(span: range) -> tuple[Account, object]:
     account = Account()
-    item = account.open_item(METER, "load-profile", QUARTERS, 4, span.start - 10)
+    item = account.open_item(METER, "load-profile", QUARTERS, 4)
     account.expect(item, span)
     return account, item
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hes.acquisition.causes import Cause, cause_of_missing
 from hes.acquisition.coverage import Coverage, merge_runs
 from hes.acquisition.grids import DAY_S, DailyGrid, PeriodGrid, indices
 from hes.acquisition.plans import Plan, occurrences, opening_next
@@ -73,7 +72,7 @@ def test_a_four_hourly_plan_opens_six_times_a_day_and_not_before_it_is_valid() -
 
 
 def test_only_what_is_missing_is_asked_again_and_what_was_never_captured_never() -> None:
-    coverage = Coverage(origin=100)
+    coverage = Coverage()
     assert coverage.add_present([100, 101, 105]) == 3
     assert coverage.add_present([101, 102]) == 1
     coverage.add_absent([104, 105])
@@ -90,7 +89,7 @@ def test_only_what_is_missing_is_asked_again_and_what_was_never_captured_never()
     n=st.integers(0, 200),
 )
 def test_coverage_agrees_with_plain_sets(present: set[int], absent: set[int], lo: int, n: int) -> None:
-    coverage = Coverage(origin=0)
+    coverage = Coverage()
     coverage.add_absent(absent)
     coverage.add_present(present)
     span = range(lo, lo + n)
@@ -102,7 +101,7 @@ def test_coverage_agrees_with_plain_sets(present: set[int], absent: set[int], lo
 
 @given(st.lists(st.integers(0, 500), unique=True), st.integers(1, 6))
 def test_merging_runs_loses_no_row_and_keeps_to_the_bound(numbers: list[int], count_max: int) -> None:
-    coverage = Coverage(origin=0)
+    coverage = Coverage()
     coverage.add_present(set(range(501)) - set(numbers))
     merged = merge_runs(coverage.to_ask(range(501)), count_max)
     assert len(merged) <= count_max
@@ -114,13 +113,3 @@ def test_backoff_doubles_to_its_limit_with_jitter_both_ways() -> None:
     assert [policy.backoff_s(n, 0.5) for n in (1, 2, 3, 4, 5, 6)] == [60, 120, 240, 480, 900, 900]
     assert policy.backoff_s(1, 0.0) == 45
     assert NO_RETRIES.attempts_max == 1
-
-
-def test_every_missing_value_has_one_cause_and_never_captured_wins() -> None:
-    assert (
-        cause_of_missing(never_captured=True, last_failure=Cause.METER_SILENT, dcu_was_online=True)
-        is Cause.NEVER_CAPTURED
-    )
-    assert cause_of_missing(never_captured=False, last_failure=Cause.DCU_BUSY, dcu_was_online=True) is Cause.DCU_BUSY
-    assert cause_of_missing(never_captured=False, last_failure=None, dcu_was_online=False) is Cause.DCU_OFFLINE
-    assert cause_of_missing(never_captured=False, last_failure=None, dcu_was_online=True) is Cause.NOT_REACHED

@@ -1,28 +1,37 @@
-"""HDLC frames of format type 3: what stands between two flags, and finding them in a stream of octets.
+"""HDLC frames of format type 3: what stands between two flags.
 
     7E | format (2) | destination | source | control | [HCS (2) | information] | FCS (2) | 7E
 
 The length in the format field delimits the frame: there is no octet stuffing, 7E may stand anywhere inside, and one
-flag may close a frame and open the next. Frames without information have no HCS.
+flag may close a frame and open the next. Frames without information have no HCS. Finding frames in a stream of octets
+is `receiver.py`'s work.
+
+Every octet of a meter on a serial line passes through here, so each function is one straight path: the frame is bit-
+reversed once for both check sequences, and behind a good HCS the register is known (`fcs.RESIDUE`), so that no octet
+is summed twice.
+
 Source: docs/protocols/hdlc.md §1-4 (IEC 62056-46).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from binascii import crc_hqx
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from hes.dlms.hdlc.address import address_end
-from hes.dlms.hdlc.fcs import check_sequence, is_intact
+from hes.dlms.hdlc.fcs import RESIDUE, REVERSED, START
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 FLAG: Final = 0x7E
 FRAME_OCTETS_MAX: Final = 2047
 FRAME_OCTETS_MIN: Final = 7
-_TYPE_3: Final = 0xA000
-_SEGMENTED: Final = 0x0800
-_LENGTH: Final = 0x07FF
+TYPE_3: Final = 0xA000
+SEGMENTED: Final = 0x0800
+LENGTH: Final = 0x07FF
+POLL_FINAL: Final = 0x10
+HEADER_OCTETS_MAX: Final = 2 + 4 + 4 + 1 + 2
+"""Format, two addresses, control, HCS."""
 
 
 class Kind(IntEnum):
@@ -39,16 +48,25 @@ class Kind(IntEnum):
     FRMR = 0x87
 
 
-_UNNUMBERED: Final = {kind.value: kind for kind in (Kind.UI, Kind.DM, Kind.DISC, Kind.UA, Kind.SNRM, Kind.FRMR)}
+NUMBERED: Final = frozenset((Kind.I, Kind.RR, Kind.RNR))
+"""Kinds that carry N(R)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One frame. destination, source: address octets as on the wire. kind: None for a control octet nobody defines.
+def _kind(control: int) -> Kind | None:
+    if not control & 1:
+        return Kind.I
+    if control & 0x03 == 0x01:
+        return {0x01: Kind.RR, 0x05: Kind.RNR}.get(control & 0x0F)
+    unnumbered = control & 0xEF
+    return next((kind for kind in Kind if kind.value == unnumbered and kind not in NUMBERED), None)
 
-    final: the P/F bit. send, receive: N(S) of I frames and N(R) of I, RR and RNR frames, 0..7.
-    segmented: more of this APDU follows in the next frame.
-    """
+
+KINDS: Final = tuple(_kind(control) for control in range(256))
+"""By control octet; None for one that nobody defines."""
+
+
+class Frame(NamedTuple):
+    """One frame. destination, source: address octets as on the wire. segmented: more of this APDU follows."""
 
     destination: bytes
     source: bytes
@@ -58,73 +76,95 @@ class Frame:
 
     @property
     def kind(self) -> Kind | None:
-        control = self.control
-        if not control & 1:
-            return Kind.I
-        if control & 0x03 == 0x01:
-            return {0x01: Kind.RR, 0x05: Kind.RNR}.get(control & 0x0F)
-        return _UNNUMBERED.get(control & 0xEF)
+        """None for a control octet that nobody defines."""
+        return KINDS[self.control]
 
     @property
     def final(self) -> bool:
-        return bool(self.control & 0x10)
+        """The P/F bit."""
+        return self.control & POLL_FINAL != 0
 
     @property
     def send(self) -> int:
+        """N(S) of an I frame, 0..7."""
         return self.control >> 1 & 7
 
     @property
     def receive(self) -> int:
+        """N(R) of an I, RR or RNR frame, 0..7."""
         return self.control >> 5
 
     def encode(self) -> bytes:
         """The frame with both flags. Raises LocalProtocolError when it is longer than a frame can be."""
-        addresses = self.destination + self.source
-        information = self.information
-        length = 5 + len(addresses) + (len(information) + 2 if information else 0)
-        if length > FRAME_OCTETS_MAX:
-            raise LocalProtocolError(f"an HDLC frame of {length} octets is longer than {FRAME_OCTETS_MAX}")
-        format_field = _TYPE_3 | (_SEGMENTED if self.segmented else 0) | length
-        head = format_field.to_bytes(2, "big") + addresses + bytes((self.control,))
-        if not information:
-            return b"\x7e" + head + check_sequence(head) + b"\x7e"
-        body = head + check_sequence(head) + information
-        return b"\x7e" + body + check_sequence(body) + b"\x7e"
+        return encode(*self)
+
+    def __str__(self) -> str:
+        kind = self.kind
+        name = f"control {self.control:02X}" if kind is None else kind.name
+        numbers = f"({self.send},{self.receive})" if kind is Kind.I else f"({self.receive})" if kind in NUMBERED else ""
+        octets = f", {len(self.information)} octets" if self.information else ""
+        marks = (" P/F" if self.final else "") + (" S" if self.segmented else "")
+        return f"{name}{numbers}{marks} {self.source.hex()}>{self.destination.hex()}{octets}"
 
 
 def control(kind: Kind, *, final: bool = True, send: int = 0, receive: int = 0) -> int:
     """The control octet of a frame; send and receive are N(S) and N(R)."""
-    octet = kind.value | (0x10 if final else 0)
+    octet = kind.value | (POLL_FINAL if final else 0)
     if kind is Kind.I:
         return octet | send << 1 | receive << 5
-    return octet | receive << 5 if kind in (Kind.RR, Kind.RNR) else octet
+    return octet | receive << 5 if kind in NUMBERED else octet
+
+
+def encode(
+    destination: bytes, source: bytes, control: int, information: bytes = b"", segmented: bool = False
+) -> bytes:
+    """A frame with both flags; arguments as in `Frame`. Raises LocalProtocolError when it is too long to be one."""
+    length = 5 + len(destination) + len(source)
+    if information:
+        length += 2 + len(information)
+        if length > FRAME_OCTETS_MAX:
+            raise LocalProtocolError(f"an HDLC frame of {length} octets is longer than {FRAME_OCTETS_MAX}")
+    format_field = TYPE_3 | SEGMENTED | length if segmented else TYPE_3 | length
+    head = b"%c%c%b%b%c" % (format_field >> 8, format_field & 0xFF, destination, source, control)
+    check = (crc_hqx(head.translate(REVERSED), START) ^ 0xFFFF).to_bytes(2, "big").translate(REVERSED)
+    if not information:
+        return b"\x7e%b%b\x7e" % (head, check)
+    fcs = (crc_hqx(information.translate(REVERSED), RESIDUE) ^ 0xFFFF).to_bytes(2, "big").translate(REVERSED)
+    return b"\x7e%b%b%b%b\x7e" % (head, check, information, fcs)
 
 
 def decode(octets: bytes) -> Frame:
     """What stands between the flags, as one frame. Raises RemoteProtocolError naming the rule it breaks."""
-    if len(octets) < FRAME_OCTETS_MIN:
-        raise RemoteProtocolError(f"an HDLC frame has at least {FRAME_OCTETS_MIN} octets, not {len(octets)}")
-    format_field = octets[0] << 8 | octets[1]
-    if format_field & 0xF000 != _TYPE_3:
-        raise RemoteProtocolError(f"HDLC frame format {octets[0] >> 4:X} is not type 3 (A)", octet_offset=0)
-    if format_field & _LENGTH != len(octets):
-        raise RemoteProtocolError(
-            f"the HDLC length field says {format_field & _LENGTH}, between the flags are {len(octets)}", octet_offset=0
-        )
-    source = address_end(octets, 2)
-    control_at = address_end(octets, source)
-    if source - 2 == 3 or control_at - source == 3:
+    length = len(octets)
+    if length < FRAME_OCTETS_MIN:
+        raise RemoteProtocolError(f"an HDLC frame has at least {FRAME_OCTETS_MIN} octets, not {length}", octet_offset=0)
+    first = octets[0]
+    if (first << 8 | octets[1]) & ~SEGMENTED != TYPE_3 | length:
+        raise _wrong_format(first << 8 | octets[1], length)
+    source_at = 3 if octets[2] & 1 else address_end(octets, 2)
+    control_at = source_at + 1 if octets[source_at] & 1 else address_end(octets, source_at)
+    if source_at == 5 or control_at - source_at == 3:
         raise RemoteProtocolError("an HDLC address has 1, 2 or 4 octets, not 3", octet_offset=2)
-    head = control_at + 1
-    if head + 2 > len(octets):
-        raise RemoteProtocolError("the HDLC frame ends inside its header", octet_offset=len(octets))
-    if not is_intact(octets):
-        raise RemoteProtocolError("the HDLC frame check sequence (FCS) is wrong", octet_offset=len(octets) - 2)
+    head = control_at + 3  # behind the HCS, or behind the FCS of a frame without information
+    if head > length or head + 1 == length:
+        raise RemoteProtocolError("the HDLC frame ends inside its header", octet_offset=length)
+    reversed_octets = octets.translate(REVERSED)
     information = b""
-    if head + 2 < len(octets):
-        if head + 4 > len(octets) or not is_intact(octets[: head + 2]):
-            raise RemoteProtocolError("the HDLC header check sequence (HCS) is wrong", octet_offset=head)
-        information = octets[head + 2 : -2]
-    return Frame(
-        octets[2:source], octets[source:control_at], octets[control_at], information, bool(format_field & _SEGMENTED)
+    if head == length:
+        if crc_hqx(reversed_octets, START) != RESIDUE:
+            raise RemoteProtocolError("the HDLC frame check sequence (FCS) is wrong", octet_offset=length - 2)
+    else:
+        if crc_hqx(reversed_octets[:head], START) != RESIDUE:
+            raise RemoteProtocolError("the HDLC header check sequence (HCS) is wrong", octet_offset=head - 2)
+        if crc_hqx(reversed_octets[head:], RESIDUE) != RESIDUE:
+            raise RemoteProtocolError("the HDLC frame check sequence (FCS) is wrong", octet_offset=length - 2)
+        information = octets[head:-2]
+    return Frame(octets[2:source_at], octets[source_at:control_at], octets[control_at], information, first & 0x08 != 0)
+
+
+def _wrong_format(format_field: int, length: int) -> RemoteProtocolError:
+    if format_field & 0xF000 != TYPE_3:
+        return RemoteProtocolError(f"HDLC frame format {format_field >> 12:X} is not type 3 (A)", octet_offset=0)
+    return RemoteProtocolError(
+        f"the HDLC length field says {format_field & LENGTH}, between the flags are {length}", octet_offset=0
     )

@@ -192,11 +192,16 @@ def test_an_aarq_above_127_octets_uses_long_lengths_all_the_way():
 
 
 def test_long_form_lengths_are_read_wherever_short_ones_would_do():
-    octets = bytes.fromhex("61 83000029 A10B 06820007 60857405080101 A203020100A305A103020100BE10040E".replace(" ", ""))
-    octets = octets + published.INITIATE_RESPONSE
-    octets = octets[:4] + b"" + octets[4:]
-    octets = b"\x61\x83" + (len(octets) - 5).to_bytes(3, "big") + octets[5:]
-    assert acse.decode(octets).user_information == published.INITIATE_RESPONSE
+    def field(tag, contents):
+        return bytes((tag, 0x84)) + len(contents).to_bytes(4, "big") + contents
+
+    fields = [
+        field(0xA1, field(0x06, bytes.fromhex("60857405080101"))),
+        field(0xA2, field(0x02, b"\x00")),
+        field(0xA3, field(0xA1, field(0x02, b"\x00"))),
+        field(0xBE, field(0x04, published.INITIATE_RESPONSE)),
+    ]
+    assert acse.decode(field(0x61, b"".join(fields))) == acse.decode(published.AARE_ACCEPTED)
 
 
 def test_a_diagnostic_nobody_has_heard_of_is_kept():

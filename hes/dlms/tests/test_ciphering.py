@@ -228,6 +228,14 @@ def test_a_window_takes_exactly_the_counters_above_all_before_them(counters):
         assert window.expected == highest + 1
 
 
+def test_the_highest_counter_is_refused_so_that_the_expected_one_always_fits_four_octets():
+    window = ReplayWindow()
+    with pytest.raises(SecurityError, match="used up"):
+        window.accept(INVOCATION_COUNTER_MAX)
+    window.accept(INVOCATION_COUNTER_MAX - 1)
+    assert window.expected == INVOCATION_COUNTER_MAX
+
+
 # -- what must not be believed
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from hes.clock import SystemClock
 from hes.dlms import gateway, wrapper
+from hes.entropy import SystemEntropy
 from hes.links import Links
 from hes.protocols import qgdw376
 from hes.protocols.framing import StreamSplitter, WrapperFrame
@@ -21,7 +23,7 @@ from sim.dcu.ports import FixedLine, MeterSilent, Modem, UnknownMeter
 from sim.dcu.states import Event, State
 from sim.loop import LOOP_START_S, VirtualLoop
 from sim.media.gprs import GprsModem, GprsParameters
-from sim.media.net import Lan, LinkModel, SimNet
+from sim.media.net import Lan, SimNet
 from sim.run_loop import run
 from sim.streams import SeededEntropy, Streams
 
@@ -153,19 +155,16 @@ def live(
     net = SimNet(loop)
     meters = Meters()
     history: list[tuple[float, Event, State]] = []
-    link: LinkModel = Lan(loop)
-    box: Modem = fixed or FixedLine()
-    if modem is not None:
-        link = box = GprsModem(loop, streams.stream("gprs"), "modem", modem)
+    line: Lan | GprsModem = Lan(loop) if modem is None else GprsModem(loop, streams.stream("gprs"), "modem", modem)
 
     async def main() -> Street:
         dcu = Dcu(
             config,
-            links=net.links(link),
+            links=net.links(line),
             meters=meters,
             clock=VirtualClock(loop, 1_700_006_400.0),
             entropy=SeededEntropy(streams, "dcu"),
-            modem=box,
+            modem=fixed or line,
             on_state=lambda _, event, after: history.append((now_s(), event, after)),
         )
         street = Street(loop, dcu, HeadEnd(), HeadEnd(), meters, net, net.links(Lan(loop)), history)
@@ -479,7 +478,8 @@ def test_own_work_leaves_a_meter_alone_that_the_head_end_is_using() -> None:
 # -- death and return
 
 
-def test_a_concentrator_without_power_says_nothing_and_comes_back_as_if_new() -> None:
+@pytest.mark.parametrize("modem", [None, GprsParameters(drops_per_day=0.0, attach_failure_ratio=0.0)])
+def test_a_concentrator_without_power_says_nothing_and_comes_back_as_if_new(modem: GprsParameters | None) -> None:
     async def story(street: Street) -> None:
         await _online(street)
         street.main.ask(SLOW)
@@ -491,11 +491,12 @@ def test_a_concentrator_without_power_says_nothing_and_comes_back_as_if_new() ->
         await asyncio.sleep(1800.0)
         assert street.dcu.state is State.OFF
         assert street.main.lost_s == [], "the head-end is not told"
+        assert street.dcu.power_off() is None, "it is off already"
         assert all(at_s < off_s for at_s, _ in street.main.frames)
         street.dcu.power_on()
         await street.main.until(lambda: street.main.services().count(LinkService.LOGIN) == 2)
 
-    street = live(story, modem=GprsParameters(drops_per_day=0.0, attach_failure_ratio=0.0))
+    street = live(story, modem=modem)
     assert street.main.answers() == []
     last_login = [frame for _, frame in street.main.frames if isinstance(frame, Qgdw376Frame)][-1]
     assert last_login.pseq == 0
@@ -524,3 +525,28 @@ def test_two_lives_from_one_seed_are_the_same_and_another_seed_differs() -> None
     assert first.main.frames == again.main.frames
     assert first.history == again.history
     assert first.history != other.history
+
+
+# -- on real sockets
+
+
+def test_the_same_firmware_runs_on_real_sockets() -> None:
+    async def story() -> tuple[HeadEnd, Dcu]:
+        links, head_end, meters = Links(), HeadEnd(), Meters()
+        door = await links.listen("tcp-listen://127.0.0.1:0", lambda: head_end)
+        config = replace(CONFIG, main_url=door.addresses[0])
+        dcu = Dcu(config, links=links, meters=meters, clock=SystemClock(), entropy=SystemEntropy())
+        async with asyncio.timeout(20.0), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(dcu.run())
+            await head_end.until(lambda: LinkService.LOGIN in head_end.services())
+            head_end.ask(STRANGER)
+            [(_, refused)] = await head_end.until_answers(1)
+            assert refused.apdu == Refusal.UNKNOWN.value
+            running.cancel()
+        await head_end.until(lambda: bool(head_end.lost_s))
+        door.close()
+        return head_end, dcu
+
+    head_end, dcu = asyncio.run(story())
+    assert dcu.state is State.OFF
+    assert head_end.services() == [LinkService.LOGIN]

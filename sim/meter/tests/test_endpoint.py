@@ -9,7 +9,16 @@ import pytest
 from hes.dlms import axdr, data, wrapper
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.client import Client
-from hes.dlms.client_events import ActDone, Associated, AssociationRefused, Got, Released, SendNext, ServiceRefused, SetDone
+from hes.dlms.client_events import (
+    ActDone,
+    Associated,
+    AssociationRefused,
+    Got,
+    Released,
+    SendNext,
+    ServiceRefused,
+    SetDone,
+)
 from hes.dlms.client_settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import DataAccessResult, Mechanism
 from hes.dlms.cosem.association_ln import object_list_from_value
@@ -61,7 +70,9 @@ def attribute(class_id: int, obis: str, index: int = 2) -> AttributeDescriptor:
 class Talk:
     """One client talking to one endpoint, at a time that the test moves."""
 
-    def __init__(self, endpoint: MeterEndpoint, settings: ClientSettings, now_s: float = START_S, send: int = 0) -> None:
+    def __init__(
+        self, endpoint: MeterEndpoint, settings: ClientSettings, now_s: float = START_S, send: int = 0
+    ) -> None:
         self.endpoint = endpoint
         self.now_s = now_s
         self.client = Client(settings, send_counter=send)

@@ -1,0 +1,346 @@
+"""`amiloop decode` on captures of real devices, on hex as people write it, and on what amiloop itself records."""
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hes.cli.decode import decode
+from hes.cli.frame_cutter import FrameCutter, cut
+from hes.dlms import apdu, axdr, data, wrapper
+from hes.dlms.codes import Conformance, DataAccessResult
+from hes.dlms.obis import Obis
+from hes.dlms.tests import published
+from hes.errors import HesError
+from hes.trace.tap import Direction
+from hes.trace.text import TextTap
+
+GET_CLOCK = "C001C100080000010000FF0200"
+CLOCK_ANSWER = "C401C100090C07E80C0F070C1E00FF800000"
+LOGIN = "683200320068C931070100000270000001007516"
+CLOCK_LINE = "8/0.0.1.0.0.255/2 Clock.time, clock: Sun 2024-12-15 12:30:00 (octet-string)"
+
+
+def run(*arguments: str, stdin: bytes | None = None, env: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(decode, list(arguments), input=stdin, env=env, standalone_mode=False)
+
+
+def decoded(text: str | bytes, *options: str) -> dict[str, Any]:
+    done = run("-", "--json", *options, stdin=text.encode() if isinstance(text, str) else text)
+    assert done.exception is None, done.exception
+    body: dict[str, Any] = json.loads(done.stdout)
+    return body
+
+
+def frames(text: str | bytes) -> list[str]:
+    return [frame["octets"] for frame in decoded(text)["frames"]]
+
+
+def nodes(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield tree
+    for child in tree.get("children", ()):
+        yield from nodes(child)
+
+
+# a real session
+
+
+def test_the_wrapper_session_prints_completely(captures: Path) -> None:
+    done = run(str(captures / "sessions" / "DLMS_list.pcap"))
+    assert done.exception is None
+    lines = done.stdout.splitlines()
+    heads = [line for line in lines if line.startswith("#")]
+    assert len(heads) == 8
+    assert heads[0] == "#1  2018-01-10T19:28:42.860675Z  172.22.16.69:46092 -> 147.229.149.5:4059  39 octets"
+    assert heads[7] == "#8  2018-01-10T19:28:42.894765Z  147.229.149.5:4059 -> 172.22.16.69:46092  13 octets"
+    names = [line.strip() for line in lines if line.startswith("    ") and not line.startswith("     ")]
+    assert names == [
+        "AARQ (association request)",
+        "AARE (association response)",
+        "get-request with-list",
+        "get-response with-list",
+        "get-request normal",
+        "get-response normal",
+        "RLRQ (release request)",
+        "RLRE (release response)",
+    ]
+    for line in (
+        "      [0] 1/1.1.0.0.0.255/2 Data.value: 1409291584 (double-long-unsigned)",
+        "      [2] 1/1.1.0.0.2.255/2 Data.value: 77 (double-long-unsigned)",
+        "          from: Wed 2018-01-10 19:28:42.71 UTC+01:00 (date-time)",
+        "          to: Wed 2018-01-10 20:28:42.71 UTC+01:00 (date-time)",
+        "      7/1.0.99.1.0.255/2 Profile generic.buffer, load profile 1: 0 elements (array)",
+        "      reason: normal (0)",
+    ):
+        assert line in lines
+    assert "invalid" not in done.stdout
+    assert done.stderr == "8 frames\n"
+
+
+def test_scapy_sees_the_same_frames_in_the_same_order(captures: Path) -> None:
+    scapy = pytest.importorskip("scapy.all")
+    seen = []
+    for packet in scapy.rdpcap(str(captures / "sessions" / "DLMS_list.pcap")):
+        if scapy.TCP not in packet:
+            continue
+        tcp_octets = packet[scapy.IP].len - packet[scapy.IP].ihl * 4 - packet[scapy.TCP].dataofs * 4
+        if tcp_octets:
+            seen.append(bytes(packet[scapy.TCP].payload)[:tcp_octets].hex())
+    assert frames((captures / "sessions" / "DLMS_list.pcap").read_bytes()) == seen
+
+
+_GURUX_TYPES = {
+    "UInt32": "double-long-unsigned", "UInt16": "long-unsigned", "Int8": "integer", "OctetString": "octet-string",
+    "DateTime": "date-time", "Float32": "float32", "None": "null",
+}  # fmt: skip
+_GURUX_BITS = {
+    "PriorityMgmtSupported": Conformance.PRIORITY_MANAGEMENT,
+    "Attribute0SupportedWithGet": Conformance.ATTRIBUTE0_GET,
+    "BlockTransferWithGetOrRead": Conformance.BLOCK_TRANSFER_GET,
+    "Get": Conformance.GET,
+    "SelectiveAccess": Conformance.SELECTIVE_ACCESS,
+    "EventNotification": Conformance.EVENT_NOTIFICATION,
+}
+
+
+def _said_by_gurux(xml: str) -> list[tuple[str, Any]]:
+    """Attributes, values, conformance and sizes in the order they stand, from the translator's XML."""
+    said: list[tuple[str, Any]] = []
+    conformance = 0
+    for element in ET.fromstring(xml).iter():  # noqa: S314 - made by the translator
+        value = element.get("Value", "")
+        if element.tag == "InstanceId":
+            said.append(("obis", str(Obis(bytes.fromhex(value)))))
+        elif (
+            element.tag in {"ClassId", "AttributeId", "InvokeIdAndPriority", "AssociationResult"} or "PduSize" in value
+        ):
+            said.append((element.tag, int(value, 16)))
+        elif element.tag.endswith("MaxPduSize"):
+            said.append(("size", int(value, 16)))
+        elif element.tag == "ConformanceBit":
+            conformance |= _GURUX_BITS[element.get("Name", "")]
+        elif element.tag in _GURUX_TYPES:
+            said.append((_GURUX_TYPES[element.tag], value.lower()))
+    return sorted(said, key=lambda fact: fact[0]) + ([("conformance", conformance)] if conformance else [])
+
+
+def _said_by_us(tree: dict[str, Any]) -> list[tuple[str, Any]]:
+    said: list[tuple[str, Any]] = []
+    conformance = 0
+    widths = {"double-long-unsigned": 8, "long-unsigned": 4, "integer": 2}
+    for node in nodes(tree):
+        plain, kind, label = node.get("plain"), node.get("type", ""), node["label"]
+        if isinstance(plain, dict) and "class_id" in plain:
+            said += [("ClassId", plain["class_id"]), ("obis", plain["obis"]), ("AttributeId", plain["attribute"])]
+        elif label == "invoke id and priority":
+            said.append(("InvokeIdAndPriority", plain))
+        elif label == "result" and not kind:
+            said.append(("AssociationResult", plain))
+        elif label.endswith("max receive PDU size"):
+            said.append(("size", plain))
+        elif label == "conformance":
+            conformance = int(plain, 16)
+        elif kind in widths:
+            said.append((kind, f"{plain:0{widths[kind]}x}"))
+        elif kind == "float32":
+            said.append((kind, struct.pack(">f", plain).hex()))
+        elif kind in _GURUX_TYPES.values():
+            said.append((kind, plain or ""))
+    return sorted(said, key=lambda fact: fact[0]) + ([("conformance", conformance)] if conformance else [])
+
+
+def test_gurux_reads_the_same_out_of_the_session(captures: Path) -> None:
+    gurux = pytest.importorskip("gurux_dlms")
+    enums = pytest.importorskip("gurux_dlms.enums.TranslatorOutputType")
+    translator = gurux.GXDLMSTranslator(enums.TranslatorOutputType.SIMPLE_XML)
+    session = decoded((captures / "sessions" / "DLMS_list.pcap").read_bytes())["frames"]
+    assert len(session) == 8
+    for frame in session:
+        payload = bytes.fromhex(frame["octets"])[wrapper.HEADER_OCTETS :]
+        theirs = [fact for fact in _said_by_gurux(translator.pduToXml(payload)) if fact[0] != "access selector"]
+        assert _said_by_us(frame["tree"]) == theirs, frame["number"]
+
+
+@pytest.mark.parametrize(("name", "count"), [("kaifa-2017-09-12.txt", 611), ("kamstrup-2017-10-19.txt", 156)])
+def test_frames_of_a_serial_log_are_put_together_over_its_headings(captures: Path, name: str, count: int) -> None:
+    body = decoded((captures / "han" / name).read_bytes())
+    assert len(body["frames"]) == count
+    assert body["invalid"] == 0
+    octets = [bytes.fromhex(frame["octets"]) for frame in body["frames"]]
+    assert (
+        all(frame[0] == frame[-1] == 0x7E and len(frame) == (frame[1] & 7) << 8 | frame[2] for frame in octets) is False
+    )
+    assert all(len(frame) == ((frame[1] & 7) << 8 | frame[2]) + 2 for frame in octets)
+
+
+def test_hdlc_over_tcp_is_cut_into_frames_and_named(captures: Path) -> None:
+    body = decoded((captures / "sessions" / "data1.pcapng").read_bytes())
+    labels = {frame["tree"]["label"] for frame in body["frames"]}
+    assert "HDLC frame" in labels
+    assert all(frame["session"].startswith("1 tcp ") for frame in body["frames"])
+
+
+# text in many habits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GET_CLOCK,
+        GET_CLOCK.lower(),
+        "C0 01 C1 00 08 00 00 01 00 00 FF 02 00",
+        "C001 C100 0800 0001 0000 FF02 00",
+        "c0:01:c1:00:08:00:00:01:00:00:ff:02:00",
+        "C0-01-C1-00-08-00-00-01-00-00-FF-02-00",
+        "0xC0, 0x01, 0xC1, 0x00, 0x08, 0x00, 0x00, 0x01, 0x00, 0x00, 0xFF, 0x02, 0x00",
+        "{ 0xC0,0x01,0xC1,0x00,0x08,0x00,0x00,0x01,0x00,0x00,0xFF,0x02,0x00 };",
+        r"b'\xC0\x01\xC1\x00\x08\x00\x00\x01\x00\x00\xFF\x02\x00'",
+        "TX: C0 01 C1 00 08 00 00 01 00 00 FF 02 00",
+        "-> C001C100080000010000FF0200",
+        "2024-12-15 12:30:01.123 send C001C100080000010000FF0200   # the clock",
+        "12:30:01 TX:\tC0 01 C1 00 08 00 00 01 00 00 FF 02 00",
+        "# a comment\n\nC001C100080000010000FF0200  // and another\n",
+        "[2017-09-12 23.18.43.731 - Sent 13 bytes]\nC0 01 C1 00 08 00 00 01\n00 00 FF 02 00\n",
+        "00000000  c0 01 c1 00 08 00 00 01  00 00 ff 02 00           |.............|\n0000000d\n",
+        "00000000: c001 c100 0800 0001 0000 ff02 00         .............\n",
+        "0000   c0 01 c1 00 08 00 00 01 00 00 ff 02 00            .............\n",
+        "INFO meter 7: sending C001C100080000010000FF0200 (13 octets)",
+        "\ufeff" + GET_CLOCK,
+        GET_CLOCK + "\r\n",
+    ],
+)
+def test_hex_is_read_in_the_habits_people_have(text: str) -> None:
+    assert frames(text) == [GET_CLOCK.lower()]
+
+
+def test_a_dump_of_several_lines_is_one_frame_and_the_next_offset_zero_starts_another() -> None:
+    octets = wrapper.encode(16, 1, bytes.fromhex("60362FAB") + bytes(range(40)))
+    dump = [f"{start:04x}  {octets[start : start + 16].hex(' ')}   ................" for start in range(0, 52, 16)]
+    assert frames("\n".join([*dump, "", *dump])) == [octets.hex()] * 2
+    assert frames("\n".join([*dump, *dump])) == [octets.hex()] * 2
+
+
+def test_a_line_goes_on_the_frame_before_when_that_is_not_complete() -> None:
+    octets = wrapper.encode(1, 16, bytes.fromhex(CLOCK_ANSWER)).hex()
+    assert frames(f"{octets[:20]}\n{octets[20:40]}\n{octets[40:]}\n{LOGIN}") == [octets, LOGIN.lower()]
+
+
+def test_lines_of_bare_apdus_are_apdus_of_their_own() -> None:
+    assert frames(f"{GET_CLOCK}\n{CLOCK_ANSWER}") == [GET_CLOCK.lower(), CLOCK_ANSWER.lower()]
+
+
+def test_several_frames_on_one_line_are_cut() -> None:
+    one, two = (wrapper.encode(16, 1, bytes.fromhex(GET_CLOCK)).hex() for _ in range(2))
+    assert frames(one + two + LOGIN) == [one, two, LOGIN.lower()]
+
+
+def test_directions_and_times_are_kept_and_answers_are_labelled() -> None:
+    text = f"2024-12-15 12:30:01 TX: {GET_CLOCK}\n2024-12-15 12:30:02 RX: {CLOCK_ANSWER}\n"
+    done = run("-", stdin=text.encode())
+    lines = done.stdout.splitlines()
+    assert lines[0] == "#1  2024-12-15 12:30:01  line 1, to the device  13 octets"
+    assert "#2  2024-12-15 12:30:02  line 2, from the device  18 octets" in lines
+    assert f"    {CLOCK_LINE}" in lines
+
+
+def test_a_trace_that_amiloop_wrote_is_read_again(tmp_path: Path) -> None:
+    with TextTap(tmp_path / "trace.txt") as tap:
+        tap.session_event(1_734_264_000.0, "07310001", "opened")
+        for direction, octets in ((Direction.FROM_DEVICE, LOGIN), (Direction.TO_DEVICE, GET_CLOCK)):
+            tap.frame(1_734_264_000.25, "07310001", direction, bytes.fromhex(octets))
+    body = decoded((tmp_path / "trace.txt").read_bytes())
+    first, second = body["frames"]
+    assert (first["session"], first["time"]) == ("07310001", "2024-12-15T12:00:00.250000Z")
+    assert first["tree"]["value"] == "login, from terminal 07310001"
+    assert second["octets"] == GET_CLOCK.lower()
+    assert "to the device" in second["way"]
+
+
+# binary, captures from a pipe
+
+
+def test_binary_octets_are_read_as_frames() -> None:
+    octets = bytes.fromhex(LOGIN) + wrapper.encode(16, 1, bytes.fromhex(GET_CLOCK))
+    assert frames(octets) == [LOGIN.lower(), wrapper.encode(16, 1, bytes.fromhex(GET_CLOCK)).hex()]
+
+
+def test_octets_between_frames_are_shown_and_the_frames_behind_them_found() -> None:
+    cutter = FrameCutter()
+    frame = wrapper.encode(16, 1, bytes.fromhex(GET_CLOCK))
+    stream = b"\xde\xad\xbe\xef" + frame + b"\xff" + frame
+    pieces = [piece for octet in stream for piece in cutter.feed(bytes((octet,)))]
+    assert [piece.octets for piece in pieces if piece.is_frame] == [frame, frame]
+    assert b"".join(piece.octets for piece in pieces if not piece.is_frame) == b"\xde\xad\xbe\xef\xff"
+    assert [piece.octets for piece in cut(stream)] == [b"\xde\xad\xbe\xef", frame, b"\xff", frame]
+
+
+def test_one_flag_may_close_an_hdlc_frame_and_open_the_next() -> None:
+    snrm = bytes.fromhex("7EA0070321930F017E")
+    assert [piece.octets for piece in cut(snrm + snrm[1:])] == [snrm, snrm]
+
+
+# options
+
+
+def test_keys_open_sealed_apdus_and_are_never_printed() -> None:
+    sealed = published.GLO_GET.hex()
+    environment = {
+        "AMILOOP_KEY": published.ENCRYPTION_KEY.hex(),
+        "AMILOOP_AUTH_KEY": published.AUTHENTICATION_KEY.hex(),
+    }
+    options = ("--system-title", "4D4D4D0000BC614E")
+    done = run("-", *options, stdin=sealed.encode(), env=environment)
+    assert "attribute: 8/0.0.1.0.0.255/2 Clock.time, clock" in done.stdout
+    assert "deciphered" in done.stdout
+    without = run("-", stdin=sealed.encode())
+    assert "sealed: no global keys are given" in without.stdout
+    for key in environment.values():
+        assert key not in (done.stdout + done.stderr).lower()
+
+
+def test_long_arrays_are_shown_fully_or_shortened() -> None:
+    encoded = axdr.encode(data.array([data.u32(number) for number in range(50)]))
+    octets = apdu.GetResponseNormal(0xC1, DataAccessResult.SUCCESS, encoded).encode().hex()
+    assert run("-", stdin=octets.encode()).stdout.count("double-long-unsigned") == 50
+    short = run("-", "--short", stdin=octets.encode()).stdout
+    assert short.count("double-long-unsigned") == 3
+    assert "... 47 more ..." in short
+
+
+def test_octets_and_offsets_are_shown_when_asked_for() -> None:
+    done = run("-", "--octets", "--offsets", stdin=GET_CLOCK.encode())
+    assert "c0 01 c1 00 08" in done.stdout
+    assert "3+9" in done.stdout
+
+
+def test_strict_ends_with_a_failed_verdict_when_something_is_invalid() -> None:
+    broken = CLOCK_ANSWER[:-2].encode()
+    assert run("-", stdin=broken).return_value is None
+    assert run("-", "--strict", stdin=broken).return_value == 1
+    assert run("-", "--strict", stdin=CLOCK_ANSWER.encode()).return_value is None
+
+
+@pytest.mark.parametrize("nothing", [b"", b"no digits at all\n", b"\n\n"])
+def test_input_without_octets_is_an_error_that_says_what_is_understood(nothing: bytes) -> None:
+    done = run("-", stdin=nothing)
+    assert isinstance(done.exception, HesError)
+    assert "standard input" in done.exception.message
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    done = run(str(tmp_path / "absent.pcap"))
+    assert isinstance(done.exception, HesError)
+    assert "absent.pcap cannot be read" in done.exception.message
+
+
+def test_a_capture_that_is_damaged_is_an_error(captures: Path) -> None:
+    octets = (captures / "sessions" / "DLMS_list.pcap").read_bytes()
+    damaged = octets[:32] + b"\xff\xff\xff\xff" + octets[36:]
+    assert isinstance(run("-", stdin=damaged).exception, HesError)
+    cut_short = decoded(octets[:-20])
+    assert any("middle of a packet" in note for note in cut_short["notes"])
