@@ -97,6 +97,7 @@ class HeadEnd:
             leases=Leases(),
             entropy=self._entropy,
             clock=self._clock,
+            tap=self._tap,
             repeats=self._config.retries.exchange_repeats,
             bundle_s=self._config.bundle_s,
         )

@@ -40,6 +40,9 @@ class Digest:
         """A frame between head-end and concentrator (hes.trace.tap.Tap)."""
         self._add(_FRAME, at_epoch_s, session.encode() + direction.value.encode() + octets)
 
+    def deciphered(self, at_epoch_s: float, session: str, direction: Direction, apdu: bytes) -> None:
+        """Nothing new: the ciphered frame is in the digest."""
+
     def session_event(self, at_epoch_s: float, session: str, event: str, detail: str = "") -> None:
         """A session's change (hes.trace.tap.Tap)."""
         self._add(_SESSION, at_epoch_s, f"{session}|{event}|{detail}".encode())

@@ -30,7 +30,7 @@ class ItemAccount:
 
     def to_ask(self, span: range) -> list[range]:
         """Runs of rows of `span` that a plan has opened, that are not here, and that the meter may have."""
-        return [run for opened in self.expected.runs(span) for run in self.stored.to_ask(opened)]
+        return self.stored.to_ask(span, self.expected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

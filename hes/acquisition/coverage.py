@@ -47,15 +47,17 @@ class Coverage:
         self._reach(span.start)
         return _set_bits(self._slice(~self._present, span), span.start)
 
-    def runs(self, span: range) -> list[range]:
-        """Runs of stamp numbers of `span` that are here."""
-        self._reach(span.start)
-        return _runs(_set_bits(self._slice(self._present, span), span.start))
+    def to_ask(self, span: range, expected: Coverage | None = None) -> list[range]:
+        """Runs of stamp numbers of `span` worth asking for: neither stored nor known never to have been captured.
 
-    def to_ask(self, span: range) -> list[range]:
-        """Runs of stamp numbers of `span` worth asking for: neither stored nor known never to have been captured."""
+        expected: ask only for what is present there.
+        """
         self._reach(span.start)
-        return _runs(_set_bits(self._slice(~(self._present | self._absent), span), span.start))
+        wanted = self._slice(~(self._present | self._absent), span)
+        if expected is not None:
+            expected._reach(span.start)
+            wanted &= expected._slice(expected._present, span)
+        return _runs(_set_bits(wanted, span.start))
 
     def _reach(self, index: int) -> None:
         """Make room for stamp numbers from `index` on."""

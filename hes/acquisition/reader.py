@@ -28,6 +28,7 @@ from hes.errors import AccessDenied, HesError, LinkError, RemoteProtocolError
 from hes.protocols.dlms_cosem import DlmsSession
 from hes.protocols.gateway_route import MeterBusy, MeterSilent, MeterUnknown
 from hes.protocols.wrapper_session import ExchangeTimeout
+from hes.trace.tap import Direction, Tap
 
 log = structlog.get_logger()
 
@@ -73,6 +74,7 @@ class DeviceReader:
         leases: Leases,
         entropy: Entropy,
         clock: Clock,
+        tap: Tap,
         repeats: int,
         bundle_s: float,
     ) -> None:
@@ -83,6 +85,7 @@ class DeviceReader:
         self._leases = leases
         self._entropy = entropy
         self._clock = clock
+        self._tap = tap
         self._repeats = repeats
         self._bundle_s = bundle_s
 
@@ -115,7 +118,12 @@ class DeviceReader:
             self._leases.check(lease)
             return await session.exchange(address, settings.client_sap, settings.server_sap, apdu)
 
-        client = Client(settings, send_counter=await self._counters.prepare(meter.key_ref))
+        def reveal(outgoing: bool, apdu: bytes) -> None:
+            direction = Direction.TO_DEVICE if outgoing else Direction.FROM_DEVICE
+            self._tap.deciphered(self._clock.epoch_s(), session.name, direction, apdu)
+
+        counters = await self._counters.prepare(meter.key_ref)
+        client = Client(settings, send_counter=counters, on_plain=reveal)
         dlms = DlmsSession(client, exchange, self._entropy)
         try:
             await dlms.open()

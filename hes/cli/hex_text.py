@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hes.cli.frame_cutter import frame_octets, octets_missing
 
 RUN_OCTETS_MIN: Final = 3  # shorter runs of hex digits in a log line are words and numbers
+APDU_OCTETS_MAX: Final = 0xFFFF  # of one APDU written over several lines
 DUMP_OCTETS_MAX: Final = 16  # of one line of a dump
 
 TO_DEVICE: Final = "->"
@@ -61,45 +62,71 @@ def frames_in_text(text: str, makes_sense: Callable[[bytes], bool]) -> list[Text
     """The frames that `text` holds, in order. makes_sense: whether octets are a whole APDU or frame."""
     lines: list[TextFrame] = []
     for paragraph in _paragraphs(text):
-        whole = b"".join(frame.octets for frame in paragraph)
-        if len(paragraph) > 1 and not makes_sense(paragraph[0].octets) and makes_sense(whole):
-            lines.append(_with(paragraph[0], whole))
+        if len(paragraph) > 1 and not makes_sense(paragraph[0].octets) and _is_one(paragraph, makes_sense):
+            lines.append(_with(paragraph[0], b"".join(frame.octets for frame in paragraph)))
         else:
             lines.extend(paragraph)
     return list(_joined(lines))
 
 
+def _is_one(paragraph: list[TextFrame], makes_sense: Callable[[bytes], bool]) -> bool:
+    """Whether the lines make sense together."""
+    octets = sum(len(frame.octets) for frame in paragraph)
+    return octets <= APDU_OCTETS_MAX and makes_sense(b"".join(frame.octets for frame in paragraph))
+
+
 def _paragraphs(text: str) -> Iterator[list[TextFrame]]:
     """Lines with octets, dumps already put together; a blank line or a heading ends a paragraph."""
-    current: list[TextFrame] = []
-    dump: TextFrame | None = None
-    heading = ""
+    collector = _Collector()
     for number, line in enumerate(text.splitlines(), 1):
-        dumped = _dump_line(line, 0 if dump is None else len(dump.octets))
-        if dumped is not None:
-            dump = TextFrame((dump.octets if dump else b"") + dumped, dump.line if dump else number, heading)
+        if collector.dump_line(line, number):
             continue
-        if dump is not None and _DUMP_END.match(line) and int(line.strip(" :\t"), 16) == len(dump.octets):
-            continue
-        restarted = _dump_line(line, 0)
-        if dump is not None:
-            current.append(dump)
-            dump = TextFrame(restarted, number, heading) if restarted is not None else None
-            if restarted is not None:
-                continue
         if not line.strip() or _HEADING.match(line):
-            if current:
-                yield current
-                current = []
-            heading = _heading_direction(line)
-            continue
+            yield from collector.paragraph()
+            collector.heading = _heading_direction(line)
+        else:
+            collector.line(line, number)
+    yield from collector.paragraph()
+
+
+class _Collector:
+    """Gathers the lines of one paragraph. heading: the direction that the last heading said."""
+
+    def __init__(self) -> None:
+        self.heading = ""
+        self._frames: list[TextFrame] = []
+        self._dump: TextFrame | None = None
+
+    def dump_line(self, line: str, number: int) -> bool:
+        """Take the line when it is one of a dump: the next of the current one, or the first of another."""
+        dump = self._dump
+        if dump is not None:
+            more = _dump_line(line, len(dump.octets))
+            if more is not None:
+                self._dump = _with(dump, dump.octets + more)
+                return True
+            if _DUMP_END.match(line) and int(line.strip(" :\t"), 16) == len(dump.octets):
+                return True
+            self._frames.append(dump)
+            self._dump = None
+        first = _dump_line(line, 0)
+        if first is not None:
+            self._dump = TextFrame(first, number, self.heading)
+        return first is not None
+
+    def line(self, line: str, number: int) -> None:
+        """Take a line that is not one of a dump."""
         frame = _line(line, number)
         if frame is not None:
-            current.append(frame if frame.direction else TextFrame(frame.octets, number, heading, frame.time))
-    if dump is not None:
-        current.append(dump)
-    if current:
-        yield current
+            self._frames.append(frame if frame.direction else replace(frame, direction=self.heading))
+
+    def paragraph(self) -> Iterator[list[TextFrame]]:
+        """The frames so far, if there are any; a new paragraph begins."""
+        if self._dump is not None:
+            self._frames.append(self._dump)
+        frames, self._frames, self._dump = self._frames, [], None
+        if frames:
+            yield frames
 
 
 def _joined(lines: list[TextFrame]) -> Iterator[TextFrame]:
@@ -124,7 +151,7 @@ def _goes_on(before: TextFrame, line: TextFrame) -> bool:
 
 
 def _with(frame: TextFrame, octets: bytes) -> TextFrame:
-    return TextFrame(octets, frame.line, frame.direction, frame.time, frame.session)
+    return replace(frame, octets=octets)
 
 
 def _dump_line(line: str, expected_offset: int) -> bytes | None:

@@ -48,6 +48,9 @@ from hes.errors import LocalProtocolError, RemoteProtocolError
 
 __all__ = ["Client", "ClientSecurity", "ClientSettings"]
 
+PlainObserver = Callable[[bool, bytes], None]
+"""Called with True for what the client sends and False for what it receives, and the APDU in the clear."""
+
 HLS_REPLY: Final = MethodDescriptor(15, CURRENT_ASSOCIATION, REPLY_TO_HLS)
 _INVOKE_ID_MASK: Final = 0x0F
 _ANSWERS: Final = frozenset((ApduTag.GET_RESPONSE, ApduTag.SET_RESPONSE, ApduTag.ACTION_RESPONSE))
@@ -60,9 +63,19 @@ class Client:
     state: see hes.dlms.association. conformance, server_max_receive_pdu_size: as negotiated, once associated.
     """
 
-    def __init__(self, settings: ClientSettings, *, send_counter: Callable[[], int] | int = 0) -> None:
-        """send_counter: gives a fresh invocation counter under the global key for each call, or the first one."""
+    def __init__(
+        self,
+        settings: ClientSettings,
+        *,
+        send_counter: Callable[[], int] | int = 0,
+        on_plain: PlainObserver | None = None,
+    ) -> None:
+        """send_counter: gives a fresh invocation counter under the global key for each call, or the first one.
+
+        on_plain: told of every APDU that goes ciphered, as it is inside.
+        """
         self.settings = settings
+        self._on_plain = on_plain
         self.state = State.IDLE
         self.conformance = Conformance(0)
         self.server_max_receive_pdu_size = 0
@@ -202,6 +215,8 @@ class Client:
                 raise SecurityError("a ciphered APDU, and no keys are set for this association")
             opened = self._ciphering.unprotect(octets)
             plain, tag = opened.apdu, opened.apdu[0]
+            if self._on_plain is not None:
+                self._on_plain(False, plain)  # noqa: FBT003 - the observer's own signature
         if tag in _ANSWERS:
             return self._answer(plain, opened)
         decoded = apdu.decode(plain)
@@ -420,6 +435,8 @@ class Client:
         ciphering = self._ciphering
         if ciphering is None or not self._ciphered:
             return plain
+        if self._on_plain is not None:
+            self._on_plain(True, plain)  # noqa: FBT003 - the observer's own signature
         dedicated = ciphering.has_dedicated_key and self.state is State.ASSOCIATED
         style = ciphering.style
         if style is not CipheringStyle.SERVICE_SPECIFIC:

@@ -51,6 +51,9 @@ class StreamSplitter:
         """
         frames: list[Frame] = []
         if self.fault is None:
+            if not self._buffer and (lone := self._lone_wrapper_frame(octets)) is not None:
+                self._consumed_octets += len(octets)
+                return [lone]
             self._buffer += octets
             position = self._cut(frames)
             del self._buffer[:position]
@@ -60,6 +63,18 @@ class StreamSplitter:
             if not frames:
                 raise self.fault
         return frames
+
+    def _lone_wrapper_frame(self, octets: Octets) -> WrapperFrame | None:
+        """The usual case, without the buffer: `octets` are one wrapper frame, whole and alone; else None."""
+        octets_count = len(octets)
+        if octets_count < wrapper.HEADER_OCTETS or octets[0] != WRAPPER_FIRST or octets[1] != wrapper.VERSION:
+            return None
+        header = wrapper.decode_header(octets)
+        if header.payload_octets + wrapper.HEADER_OCTETS != octets_count:
+            return None
+        if header.payload_octets > self.payload_octets_max:
+            return None
+        return WrapperFrame(header.source, header.destination, bytes(octets[wrapper.HEADER_OCTETS :]))
 
     def _cut(self, frames: list[Frame]) -> int:
         """Append whole frames to `frames`; the offset in the buffer behind the last one."""

@@ -62,7 +62,7 @@ class RunReport:
     success is drawn from the times at which the store received its values, against `values_due`.
     marks: instants to mark on it besides the deadlines that the store has. wall_s: what the run took; None: it is live.
     reproduce: what makes the run again (world, seed, digest, versions, command), label and value.
-    files: what else the run left, label and path.
+    files: what else the run left, label and path (relative to the page it becomes a link).
     """
 
     title: str

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
 from string import Template
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 from hes.errors import ConfigError
 
@@ -75,11 +76,26 @@ def cards(figures: Sequence[tuple[str, str, str]]) -> str:
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:
-    """Label and value, as a description list's inside."""
+    """Label and value, as a description list."""
+    return _facts([(label, text(value)) for label, value in rows])
+
+
+def files(rows: Sequence[tuple[str, str]]) -> str:
+    """Label and path; paths that lie below the page are links."""
+    return _facts([(label, _link(path)) for label, path in rows])
+
+
+def _facts(rows: Sequence[tuple[str, str]]) -> str:
     if not rows:
         return '<p class="empty">None.</p>'
-    items = "\n".join(f"<div><dt>{text(label)}</dt><dd>{text(value)}</dd></div>" for label, value in rows)
+    items = "\n".join(f"<div><dt>{text(label)}</dt><dd>{value}</dd></div>" for label, value in rows)
     return f'<dl class="facts">\n{items}\n</dl>'
+
+
+def _link(path: str) -> str:
+    parts = PurePath(path).parts
+    below = bool(parts) and not PurePath(path).is_absolute() and ".." not in parts
+    return f'<a href="./{quote(PurePath(path).as_posix())}">{text(path)}</a>' if below else text(path)
 
 
 def table(caption: str, titles: Sequence[str], rows: Sequence[Sequence[Cell]], *, empty: str) -> str:

@@ -60,7 +60,7 @@ def render_run_report(report: RunReport, connection: Connection) -> str:
         attempt_table=run_tables.attempts(connection),
         missing_table=run_tables.missing(connection),
         reproduce=page.facts(report.reproduce),
-        files=page.facts(report.files),
+        files=page.files(report.files),
         data=page.embedded_json(charts),
         plotly=page.plotly_script(),
     )

@@ -24,7 +24,7 @@ def headline(report: RunReport, times: ReadTimes) -> str:
     ]
     if took:
         p95 = duration(quantile(took, 0.95))
-        figures.append(("time to read a meter", duration(quantile(took, 0.5)), f"median; 95 % within {p95}"))
+        figures.append(("reading a meter", duration(quantile(took, 0.5)), f"median; 95 % within {p95}"))
     if report.exchanges is not None:
         figures.append(("exchanges", count(report.exchanges), "requests and their answers"))
     span_s = report.ended_s - report.began_s

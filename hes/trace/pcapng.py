@@ -169,6 +169,9 @@ class PcapngTap:
             self._packet(at_epoch_s, sender.packet(_PUSH | _ACK, receiver.sequence, part), comment)
             comment = b""
 
+    def deciphered(self, at_epoch_s: float, session: str, direction: Direction, apdu: bytes) -> None:
+        """Nothing: a packet that is written stays as it is, and Wireshark deciphers by itself when given keys."""
+
     def session_event(self, at_epoch_s: float, session: str, event: str, detail: str = "") -> None:
         """A closed session ends its TCP connection; heard of again, it makes a new one."""
         if event != SESSION_CLOSED:

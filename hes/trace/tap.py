@@ -33,6 +33,10 @@ class Tap(Protocol):
         """`octets` as they went over the link. plaintext: the APDU inside, deciphered, where the caller has it."""
         ...
 
+    def deciphered(self, at_epoch_s: float, session: str, direction: Direction, apdu: bytes) -> None:
+        """What was inside the last ciphered frame that way, once the party that has the keys knows it."""
+        ...
+
     def session_event(self, at_epoch_s: float, session: str, event: str, detail: str = "") -> None:
         """`event` is SESSION_OPENED, SESSION_CLOSED or a word of the caller's (login, heartbeat, ..)."""
         ...
@@ -58,6 +62,10 @@ class Taps:
     ) -> None:
         for tap in self._taps:
             tap.frame(at_epoch_s, session, direction, octets, plaintext, note)
+
+    def deciphered(self, at_epoch_s: float, session: str, direction: Direction, apdu: bytes) -> None:
+        for tap in self._taps:
+            tap.deciphered(at_epoch_s, session, direction, apdu)
 
     def session_event(self, at_epoch_s: float, session: str, event: str, detail: str = "") -> None:
         for tap in self._taps:

@@ -70,6 +70,10 @@ class TextTap:
         time = self._time(at_epoch_s)
         self._add(f"{time} {session} {arrow} {len(octets)} {summary(octets)}{inside}{remark} | {shown}{more}\n")
 
+    def deciphered(self, at_epoch_s: float, session: str, direction: Direction, apdu: bytes) -> None:
+        arrow = ">" if direction is Direction.TO_DEVICE else "<"
+        self._add(f"{self._time(at_epoch_s)} {session} {arrow} inside: {apdu_summary(apdu)}\n")
+
     def session_event(self, at_epoch_s: float, session: str, event: str, detail: str = "") -> None:
         self._add(f"{self._time(at_epoch_s)} {session} = {event}{f': {_one_line(detail)}' if detail else ''}\n")
 

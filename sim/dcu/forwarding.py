@@ -47,7 +47,7 @@ class ForwardStatistics:
     """The connection that asked was gone when the answer was there."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Request:
     uplink: Uplink
     source: int

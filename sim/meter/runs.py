@@ -57,7 +57,7 @@ def capture_runs(borders: Borders, clock: MeterClock, outages: Sequence[Interval
             if run is None:
                 continue
             runs.append(run)
-            pass
+            flags = 0
             rows += 0 if run.last is None else run.last - run.first + 1
     return tuple(runs)
 

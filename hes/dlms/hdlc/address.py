@@ -8,10 +8,11 @@ from typing import Final
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 ADDRESS_OCTETS_MAX: Final = 4
-CLIENT_NO_STATION: Final = 0x00
+NO_STATION: Final = 0x00
 CLIENT_ALL_STATIONS: Final = 0x7F
 ALL_STATIONS: Final = {1: 0x7F, 2: 0x7F, 4: 0x3FFF}
 """The broadcast value of the upper (and of the lower) part, by the length of the address."""
+_PART_MAX: Final = {1: 0x7F, 2: 0x7F, 4: 0x3FFF}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,11 @@ class ServerAddress:
     octets: int = 1
 
     def __post_init__(self) -> None:
-        limit = 0x3FFF if self.octets == 4 else 0x7F
-        if self.octets not in (1, 2, 4) or (self.octets == 1) != (self.lower is None):
+        if self.octets not in _PART_MAX or (self.octets == 1) != (self.lower is None):
             raise LocalProtocolError("an HDLC server address has 1 octet (upper only), or 2 or 4 (upper and lower)")
+        limit = _PART_MAX[self.octets]
         if not (0 <= self.upper <= limit and 0 <= (self.lower or 0) <= limit):
-            raise LocalProtocolError(f"HDLC address {self.upper}/{self.lower} does not fit in {self.octets} octets")
+            raise LocalProtocolError(f"HDLC address {self} does not fit in {self.octets} octets")
 
     def encode(self) -> bytes:
         if self.lower is None:
@@ -40,8 +41,17 @@ class ServerAddress:
 
     @property
     def is_broadcast(self) -> bool:
-        """Whether every station is meant: such frames are never answered."""
+        """Whether every station is meant, in either part: such frames are never answered."""
         return self.upper == ALL_STATIONS[self.octets] or self.lower == ALL_STATIONS[self.octets]
+
+    def is_meant_by(self, destination: ServerAddress) -> bool:
+        """Whether a frame to `destination` is for this station: the same form, each part equal or "all stations"."""
+        everybody = ALL_STATIONS[self.octets]
+        return (
+            destination.octets == self.octets
+            and destination.upper in (self.upper, everybody)
+            and destination.lower in (self.lower, everybody)
+        )
 
     def __str__(self) -> str:
         return str(self.upper) if self.lower is None else f"{self.upper}/{self.lower}"
@@ -60,7 +70,14 @@ def decode_server_address(octets: bytes) -> ServerAddress:
     raise RemoteProtocolError(f"an HDLC address has 1, 2 or 4 octets, not {len(octets)}", octet_offset=0)
 
 
-def address_end(octets: bytes, offset: int) -> int:
+def encode_client_address(client_sap: int) -> bytes:
+    """The one octet of a client. Raises LocalProtocolError for a SAP that 7 bits do not hold."""
+    if not NO_STATION <= client_sap <= CLIENT_ALL_STATIONS:
+        raise LocalProtocolError(f"an HDLC client address is 0..{CLIENT_ALL_STATIONS}, not {client_sap}")
+    return bytes((client_sap << 1 | 1,))
+
+
+def address_end(octets: bytes | bytearray, offset: int) -> int:
     """Where the address that begins at `offset` ends. Raises RemoteProtocolError when it does not within 4 octets."""
     for end in range(offset, min(offset + ADDRESS_OCTETS_MAX, len(octets))):
         if octets[end] & 1:

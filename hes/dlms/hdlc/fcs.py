@@ -23,6 +23,6 @@ def check_sequence(octets: bytes, register: int = START) -> bytes:
     return (crc_hqx(octets.translate(REVERSED), register) ^ 0xFFFF).to_bytes(2, "big").translate(REVERSED)
 
 
-def is_intact(octets: bytes) -> bool:
+def is_intact(octets: bytes | bytearray) -> bool:
     """Whether `octets`, which end with their check sequence, arrived as they were sent."""
     return crc_hqx(octets.translate(REVERSED), START) == RESIDUE

@@ -7,8 +7,10 @@ from hes.dlms.ciphering import Ciphering
 from hes.dlms.codes import (
     ApplicationContext,
     AssociationResult,
+    Conformance,
     Mechanism,
 )
+from hes.dlms.cosem import ClientAccess, LogicalDevice, Role
 from hes.dlms.initiate import InitiateRequest
 from hes.dlms.obis import Obis
 from hes.dlms.server import Server
@@ -20,6 +22,19 @@ MESSAGE = AttributeDescriptor(1, bm.MESSAGE, 2)
 SECURITY_SETUP = Obis.parse("0.0.43.0.0.255")
 NOT_POSSIBLE, NOT_NEGOTIATED, MALFORMED = (bytes.fromhex(text) for text in ("D80101", "D80102", "D80103"))
 TOO_LONG, NOT_DECIPHERED, UNKNOWN = (bytes.fromhex(text) for text in ("D80104", "D80105", "D80202"))
+
+
+def small_meter():
+    """Negotiates as the published AARE does: conformance 00501F and 500 octets."""
+    conformance = Conformance(0x00501F)
+    clients = (
+        ClientAccess(client_sap=16, role=Role.READER, conformance=conformance),
+        ClientAccess(client_sap=2, role=Role.READER, mechanism=Mechanism.LLS, conformance=conformance),
+    )
+    return LogicalDevice(
+        name=lambda _meter: b"AML", clients=clients, objects=bm.objects(), security=lambda meter: meter.security,
+        max_receive_pdu_size=500,
+    )  # fmt: skip
 
 
 class Wire:

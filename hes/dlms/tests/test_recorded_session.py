@@ -7,15 +7,16 @@ import struct
 
 import pytest
 
-from hes.dlms import axdr, wrapper
-from hes.dlms.apdu import AttributeDescriptor, GetRequestNormal, GetRequestWithList
-from hes.dlms.association import State
+from hes.dlms import acse, apdu, axdr, data, wrapper
+from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.client import Client
 from hes.dlms.client_events import Associated, Got, GotList, Released
 from hes.dlms.client_settings import ClientSettings
-from hes.dlms.codes import Conformance, DataAccessResult
+from hes.dlms.codes import AssociationResult, Conformance, DataAccessResult, ReleaseReason
 from hes.dlms.obis import Obis
-from hes.dlms.selective_access import by_range
+from hes.dlms.tests import bench_meter as bm
+from hes.dlms.tests import published
+from hes.dlms.tests.server_wire import NOT_NEGOTIATED, Wire, small_meter
 
 METER_PORT = 4059
 
@@ -50,49 +51,58 @@ def recorded(captures):
     )
 
 
+CLOCK = AttributeDescriptor(8, Obis.parse("0.0.1.0.0.255"), 2)
+LOAD_PROFILE = AttributeDescriptor(7, Obis.parse("1.0.99.1.0.255"), 2)
+LIST = (
+    AttributeDescriptor(1, Obis.parse("1.1.0.0.0.255"), 2),
+    AttributeDescriptor(1, Obis.parse("1.1.0.0.1.255"), 2),
+    AttributeDescriptor(1, Obis.parse("1.1.0.0.2.255"), 2),
+    AttributeDescriptor(3, Obis.parse("1.1.21.25.0.255"), 2),
+)
+UNCONFIRMED = 0x40  # the recorded client leaves the service class at 0, ours asks for an answer
+
+
+def one_hour():
+    """The recorded selection: an hour of 2018-01-10, written as date-time and not as octet-string."""
+    restricting = data.structure(data.u16(8), data.octets(CLOCK.obis), data.i8(2), data.u16(0))
+    start, end = bytes.fromhex("07E2010A03131C2A47FFC400"), bytes.fromhex("07E2010A03141C2A47FFC400")
+    columns = data.array(())
+    parameters = data.structure(restricting, data.date_time(start), data.date_time(end), columns)
+    return b"\x01" + axdr.encode(parameters)
+
+
+def confirmed(request):
+    return request[:2] + bytes((request[2] | UNCONFIRMED,)) + request[3:]
+
+
 def test_the_client_follows_a_recorded_session(recorded):
     sent, answers = recorded
-    assert len(sent) == len(answers) == 4
-    settings = ClientSettings(
-        conformance=Conformance(0x007016), max_receive_pdu_size=0xFFFF, high_priority=False, checked=False
-    )
-    client = Client(settings)
-
+    client = Client(ClientSettings(conformance=Conformance(0x007016), high_priority=False, checked=False))
     assert client.associate() == sent[0]
     opened = client.receive(answers[0])
     assert isinstance(opened, Associated)
     assert (int(opened.conformance), opened.server_max_receive_pdu_size) == (0x001014, 0x0400)
     assert opened.findings == ()
 
-    wanted = [
-        AttributeDescriptor(1, Obis.parse("1.1.0.0.0.255"), 2),
-        AttributeDescriptor(1, Obis.parse("1.1.0.0.1.255"), 2),
-        AttributeDescriptor(1, Obis.parse("1.1.0.0.2.255"), 2),
-        AttributeDescriptor(3, Obis.parse("1.1.21.25.0.255"), 2),
-    ]
-    request = client.get_list(wanted)
-    assert GetRequestWithList(request[2], tuple((attribute, b"") for attribute in wanted)).encode() == request
-    assert request[3:] == sent[1][3:]  # but for the invoke octet, which that client never changed
-    answer = bytearray(answers[1])
-    answer[2] = request[2]
-    listed = client.receive(bytes(answer))
+    assert client.get_list(LIST) == confirmed(sent[1])
+    listed = client.receive(answers[1])
     assert isinstance(listed, GotList)
     assert [result for result, _ in listed.results] == [DataAccessResult.SUCCESS] * 4
     values = [axdr.decode_value(octets)[0] for _, octets in listed.results]
-    assert values[:2] == [0x54001540, 0x17A3D70A]
+    assert (values[0], values[2:]) == (0x54001540, [0x4D, None])
+    assert isinstance(values[1], float)
+
+    assert client.get(LOAD_PROFILE, one_hour()) == confirmed(sent[2])
+    assert client.receive(answers[2]) == Got(data=b"\x01\x00")  # nothing was captured in that hour
+
+    client.release()
+    assert client.receive(answers[3]) == Released(reason=ReleaseReason.NORMAL)
 
 
-@pytest.mark.parametrize("number", [2])
-def test_a_recorded_range_is_what_we_would_send(recorded, number):
-    sent, answers = recorded
-    clock = AttributeDescriptor(8, Obis.parse("0.0.1.0.0.255"), 2)
-    start, end = bytes.fromhex("07E2010A03131C2A47FFC400"), bytes.fromhex("07E2010A03141C2A47FFC400")
-    assert start
-    assert end
-    profile = AttributeDescriptor(7, Obis.parse("1.0.99.1.0.255"), 2)
-    request = GetRequestNormal(sent[number][2], profile, by_range(clock, start, end))
-    assert request.encode()[:14] == sent[number][:14]
-    assert answers[number]
-    assert Got
-    assert Released
-    assert State
+def test_the_server_answers_the_recorded_requests(recorded):
+    sent, _ = recorded
+    wire = Wire(bm.PUBLIC, small_meter())
+    assert acse.decode(wire(sent[0])).result == AssociationResult.ACCEPTED
+    assert wire(sent[1]) == NOT_NEGOTIATED  # this meter knows no lists
+    assert apdu.decode(wire(sent[2])).data == b"\x01\x00"
+    assert wire(sent[3]) == published.RLRE_PLAIN

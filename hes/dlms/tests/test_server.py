@@ -32,6 +32,7 @@ from hes.dlms.tests.server_wire import (
     initiating,
     lls_aarq,
     plain_wire,
+    small_meter,
 )
 from hes.errors import LocalProtocolError
 
@@ -46,19 +47,6 @@ def refusal_of(octets):
 
 
 # -- published octets
-
-
-def small_meter():
-    """The negotiation of the published AARE: conformance 00501F and 500 octets."""
-    conformance = Conformance(0x00501F)
-    clients = (
-        ClientAccess(client_sap=16, role=Role.READER, conformance=conformance),
-        ClientAccess(client_sap=2, role=Role.READER, mechanism=Mechanism.LLS, conformance=conformance),
-    )
-    return LogicalDevice(
-        name=lambda _meter: b"AML", clients=clients, objects=bm.objects(), security=lambda meter: meter.security,
-        max_receive_pdu_size=500,
-    )  # fmt: skip
 
 
 def test_the_published_aarqs_get_the_published_aare():

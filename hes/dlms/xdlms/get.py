@@ -248,7 +248,7 @@ def get_response_offset(octets: Octets, invoke: int) -> int:
     reader.end()
     if invoke_id(response.invoke ^ invoke):
         raise RemoteProtocolError(f"answer to invoke {response.invoke:02X}, not {invoke:02X}", octet_offset=2)
-    raise AccessDenied(f"the meter refused the read: {response.result!s}", result=response.result)
+    raise AccessDenied(f"the meter refused the read: {response.result.name}", result=response.result)
 
 
 def decode_get_response_value(octets: Octets, invoke: int) -> Any:

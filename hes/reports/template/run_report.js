@@ -57,13 +57,18 @@
     return String(value).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   }
 
-  function safeTexts(trace) {
-    ["x", "y", "text"].forEach(function (key) {
-      if (Array.isArray(trace[key])) {
-        trace[key] = trace[key].map(function (value) { return typeof value === "string" ? escapeText(value) : value; });
-      }
+  function safeTexts(view) {
+    view.traces.forEach(function (trace) { ["x", "y", "text"].forEach(function (key) { safeList(trace, key); }); });
+    [view.layout.xaxis, view.layout.yaxis].forEach(function (given) {
+      safeList(given, "categoryarray");
+      if (given.title) { given.title.text = escapeText(given.title.text); }
     });
-    return trace;
+  }
+
+  function safeList(owner, key) {
+    if (Array.isArray(owner[key])) {
+      owner[key] = owner[key].map(function (value) { return typeof value === "string" ? escapeText(value) : value; });
+    }
   }
 
   function deadlineTrace(chart) {
@@ -177,7 +182,7 @@
   function drawAll() { Object.keys(charts).forEach(draw); }
 
   Object.keys(charts).forEach(function (id) {
-    (charts[id].views || [charts[id]]).forEach(function (view) { (view.traces || []).forEach(safeTexts); });
+    if (!charts[id].empty) { (charts[id].views || [charts[id]]).forEach(safeTexts); }
   });
   document.querySelectorAll("table.sortable th").forEach(function (heading) {
     heading.querySelector("button").addEventListener("click", function () { sortBy(heading); });

@@ -160,7 +160,7 @@ def test_the_short_way_refuses_what_the_long_way_refuses(octets):
 
 
 def test_a_refused_read_says_which_result():
-    with pytest.raises(AccessDenied) as caught:
+    with pytest.raises(AccessDenied, match="READ_WRITE_DENIED") as caught:
         decode_get_response_value(bytes.fromhex("C401C10103"), 0xC1)
     assert caught.value.fields["result"] is DataAccessResult.READ_WRITE_DENIED
 
