@@ -75,7 +75,7 @@ def _hops(outcome: RunOutcome, tries: dict[str, _Tries]) -> tuple[HopResult, ...
     meters: Counter[int] = Counter()
     attempts: Counter[int] = Counter()
     retries: Counter[int] = Counter()
-    for number, hops in outcome.hops.items():
+    for number, hops in outcome.field.hops().items():
         meters[hops] += 1
         found = tries.get(number, _Tries(0, 0))
         attempts[hops] += found.attempts
@@ -97,8 +97,9 @@ def _dcus(outcome: RunOutcome, connection: Connection) -> tuple[DcuResult, ...]:
     )
     sessions = {number: count for number, count in connection.execute(logins)}
     results = []
-    for spec in world.dcus:
-        numbers = outcome.meters_of[spec.name]
+    for site in outcome.field.sites:
+        spec = site.device.spec
+        numbers = [meter.number for meter in site.device.meters]
         done = [complete[number] for number in numbers if number in complete]
         took_s = max(done) / 1000 - world.start_epoch_s if done and len(done) == len(numbers) else None
         results.append(

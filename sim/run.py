@@ -64,13 +64,12 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutcome:
-    """What the loop leaves behind, before anything is drawn from it. hops, meters_of: by meter and DCU number, name."""
+    """What the loop leaves behind, before anything is drawn from it. field: as it stood at the end."""
 
     world: World
+    field: Field
     totals: Totals
     timeline: Timeline
-    hops: dict[str, int]
-    meters_of: dict[str, tuple[str, ...]]
     exchanges: int
     digest: str
     virtual_s: float
@@ -142,12 +141,9 @@ class _Run:
                 close()
         return RunOutcome(
             world=world,
+            field=self.field,
             totals=self.totals,
             timeline=self.timeline,
-            hops=self.field.hops(),
-            meters_of={
-                site.device.name: tuple(meter.number for meter in site.device.meters) for site in self.field.sites
-            },
             exchanges=sum(site.network.statistics.started for site in self.field.sites),
             digest=self.digest.hexdigest(),
             virtual_s=self.stop_s - world.start_epoch_s,

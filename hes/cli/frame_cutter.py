@@ -71,6 +71,7 @@ class FrameCutter:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._after_hdlc = False
 
     def feed(self, octets: bytes) -> list[Piece]:
         """The pieces that `octets` complete, in order."""
@@ -78,14 +79,15 @@ class FrameCutter:
         pieces: list[Piece] = []
         position = 0
         while position < len(self._buffer):
+            if self._after_hdlc and self._buffer[position] & 0xF0 == _HDLC_FORMAT:
+                self._buffer.insert(position, HDLC_FLAG)  # one flag may close a frame and open the next
             total = frame_octets(self._buffer, position)
             if total is None or (total and position + total > len(self._buffer)):
                 break
             end = position + total if total else self._next_start(position + 1)
-            self._append(pieces, Piece(bytes(self._buffer[position:end]), bool(total)))
-            # HDLC: one flag may close a frame and open the next
-            shared = total and self._buffer[position] == HDLC_FLAG and self._shares_flag(end)
-            position = end - 1 if shared else end
+            self._after_hdlc = total > 0 and self._buffer[position] == HDLC_FLAG
+            self._append(pieces, Piece(bytes(self._buffer[position:end]), total > 0))
+            position = end
         del self._buffer[:position]
         if len(self._buffer) > _BUFFER_OCTETS_MAX:
             pieces += self.rest()
@@ -101,11 +103,6 @@ class FrameCutter:
         while position < len(self._buffer) and frame_octets(self._buffer, position) == 0:
             position += 1
         return position
-
-    def _shares_flag(self, end: int) -> bool:
-        """Whether the closing flag just read opens another frame: a format field follows, no flag does."""
-        following = self._buffer[end : end + 1]
-        return bool(following) and following[0] != HDLC_FLAG and following[0] & 0xF0 == _HDLC_FORMAT
 
     @staticmethod
     def _append(pieces: list[Piece], piece: Piece) -> None:

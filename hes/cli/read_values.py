@@ -180,7 +180,7 @@ def filled_rows(
     """Rows with null-data replaced: the value of the row before, for the time that plus one capture period.
 
     Raises RemoteProtocolError for a row that is no structure of so many members.
-    Source: docs/protocols/dlms-application.md §9 (null-data inside profile buffers).
+    Source: docs/protocols/axdr.md (profile buffer).
     """
     done: list[tuple[Any, ...]] = []
     for row in rows:

@@ -3,8 +3,7 @@
 An exact code is looked up first, then the electricity groups are put together (quantity C, kind D, tariff E), then
 the abstract families with a running number. A code that fits nothing has no name: `name` gives "".
 
-Source: docs/protocols/cosem-objects.md §8 (OBIS lists); the electricity groups are those of its 8.1. The set-up objects
-of groups 0.0.2, 0.0.22 and 0.0.25 and the rest of group D are [M].
+Source: docs/protocols/names.md.
 """
 
 from __future__ import annotations

@@ -46,14 +46,14 @@ class LinkUrl:
 
     def host_and_port(self) -> tuple[str, int]:
         """`place` as host and port (0 = any free one, for listeners). Raises ConfigError when it is neither."""
-        parts = urlsplit(f"//{self.place}")
         try:
-            port = parts.port
-        except ValueError:
-            port = None
-        if parts.hostname is None or port is None or parts.path or parts.username is not None:
+            parts = urlsplit(f"//{self.place}")
+            host, port = parts.hostname, parts.port
+        except ValueError:  # urllib's answer to brackets that do not match and to ports beyond 65535
+            host = port = None
+        if host is None or port is None or parts.path or parts.username is not None:
             raise ConfigError(f"link {self.text!r} needs a host and a port (0..65535), such as 192.0.2.7:4059")
-        return parts.hostname, port
+        return host, port
 
 
 class Listener(Protocol):

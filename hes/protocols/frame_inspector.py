@@ -3,7 +3,7 @@
 The inspector of `hes.dlms` knows nothing of concentrators' own protocols, so the frames around DLMS are told apart
 here, by their first octet as on a listening port.
 
-Source: docs/protocols/q-gdw-376-1.md §2 (frame, C, SEQ), §3 (AFN).
+Source: docs/protocols/q-gdw-376-1.md §1 (frame, C, SEQ), docs/protocols/names.md (AFN, Fn).
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _sequence_text(sequence: int) -> str:
 def _auxiliary_text(frame: Qgdw376Frame) -> str:
     parts = []
     auxiliary = frame.data[len(frame.units) :]
-    if frame.is_uplink and frame.control & qgdw376.ACD:
+    if frame.is_uplink and frame.control & qgdw376.ACD and len(auxiliary) >= qgdw376.EVENT_COUNTER_OCTETS:
         parts.append(f"event counters {auxiliary[0]} important, {auxiliary[1]} normal")
         auxiliary = auxiliary[qgdw376.EVENT_COUNTER_OCTETS :]
     if auxiliary:

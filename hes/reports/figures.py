@@ -28,11 +28,10 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DcuFigures:
-    """One concentrator. device_id: the store's number of it. read_all_s: seconds until all its meters were complete;
+    """One concentrator. terminal_id: its number in the store. read_all_s: seconds until all its meters were complete;
     None: they were not. meters_read: how many were.
     """
 
-    device_id: int
     name: str
     terminal_id: str
     meters: int

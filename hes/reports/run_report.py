@@ -56,7 +56,7 @@ def render_run_report(report: RunReport, connection: Connection) -> str:
         summary=page.text(report.summary),
         period=page.text(f"{local.minute(report.began_s)} to {local.minute(report.ended_s)} ({report.zone})"),
         headline=run_tables.headline(report, read_times),
-        dcu_table=run_tables.dcus(report.dcus, read_times),
+        dcu_table=run_tables.dcus(report.dcus, read_times, archive),
         attempt_table=run_tables.attempts(connection),
         missing_table=run_tables.missing(connection),
         reproduce=page.facts(report.reproduce),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from hes.reports.archive import Archive
 from hes.reports.figures import DcuFigures, RunReport, count, duration, percent
 from hes.reports.page import Cell, cards, table
 from hes.reports.run_charts import ReadTimes, cause_text, quantile
@@ -36,7 +37,8 @@ def headline(report: RunReport, times: ReadTimes) -> str:
     return cards(figures)
 
 
-def dcus(figures: Sequence[DcuFigures], times: ReadTimes) -> str:
+def dcus(figures: Sequence[DcuFigures], times: ReadTimes, archive: Archive) -> str:
+    ids = {device.number: device.id for device in archive.devices.values()}
     rows = [
         [
             Cell(dcu.name),
@@ -45,7 +47,7 @@ def dcus(figures: Sequence[DcuFigures], times: ReadTimes) -> str:
             Cell(count(dcu.meters_read), dcu.meters_read),
             Cell(percent(dcu.meters_read, dcu.meters), dcu.meters_read / dcu.meters if dcu.meters else -1.0),
             _seconds(dcu.read_all_s, "not all"),
-            _median(times, dcu.device_id),
+            _median(times, ids.get(dcu.terminal_id)),
             Cell(count(dcu.sessions), dcu.sessions),
         ]
         for dcu in figures
@@ -58,8 +60,8 @@ def _seconds(seconds: float | None, otherwise: str) -> Cell:
     return Cell(otherwise, float("1e12")) if seconds is None else Cell(duration(seconds), seconds)
 
 
-def _median(times: ReadTimes, device_id: int) -> Cell:
-    took = times.took_s.get(device_id)
+def _median(times: ReadTimes, dcu_id: int | None) -> Cell:
+    took = times.took_s.get(dcu_id) if dcu_id is not None else None
     return _seconds(quantile(took, 0.5) if took else None, "none")
 
 

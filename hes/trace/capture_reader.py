@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import IO, Final, NamedTuple
 
 from hes.errors import ConfigError
 from hes.trace.capture_file import CaptureFile, Packet
@@ -77,12 +77,14 @@ def read_capture(path: Path) -> Capture:
                 path=str(path),
             )
         with path.open("rb") as stream:
-            return _read(CaptureFile(stream))
+            return read_stream(stream)
     except OSError as error:
         raise ConfigError(f"the capture {path} cannot be read: {error.strerror}", path=str(path)) from error
 
 
-def _read(file: CaptureFile) -> Capture:
+def read_stream(stream: IO[bytes]) -> Capture:
+    """The same from an open file or a pipe's octets; its size is the caller's to bound."""
+    file = CaptureFile(stream)
     conversations: list[_Growing] = []
     current: dict[tuple[str, Endpoint, Endpoint], _Growing] = {}
     skipped: Counter[str] = Counter()

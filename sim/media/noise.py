@@ -48,7 +48,7 @@ NOISE_SHAPES = {"quiet": QUIET, "residential": RESIDENTIAL, "bad-evening": BAD_E
 class FadingParameters:
     """Episodes per link. Chosen so that 4 to 6 % of sessions of several exchanges fail at their first attempt [A]."""
 
-    gap_s: float = 9000.0
+    gap_s: float = 10_000.0
     """Mean time from the end of an episode to the next; exponential."""
     episode_s: float = 240.0
     """Mean length of an episode; exponential."""

@@ -230,6 +230,13 @@ class PlcNetwork:
         """How many links lie between the concentrator and a meter."""
         return len(self._node(address).path)
 
+    def statistics_by_hop(self) -> dict[int, LinkStatistics]:
+        """Sums over the links that end 1, 2, ... hops away from the concentrator."""
+        sums: dict[int, LinkStatistics] = {}
+        for link in self.links.values():
+            sums.setdefault(link.hops, LinkStatistics()).add(link.statistics)
+        return dict(sorted(sums.items()))
+
     # -- what can go wrong
 
     def set_power(self, address: bytes, *, is_on: bool) -> None:

@@ -76,6 +76,14 @@ class LinkStatistics:
     datagrams: int = 0
     datagrams_dropped: int = 0
 
+    def add(self, other: LinkStatistics) -> None:
+        self.frames += other.frames
+        self.acknowledged += other.acknowledged
+        self.lost += other.lost
+        self.collided += other.collided
+        self.datagrams += other.datagrams
+        self.datagrams_dropped += other.datagrams_dropped
+
 
 @dataclass(slots=True)
 class ExchangeStatistics:

@@ -279,6 +279,8 @@ def test_octets_between_frames_are_shown_and_the_frames_behind_them_found() -> N
 def test_one_flag_may_close_an_hdlc_frame_and_open_the_next() -> None:
     snrm = bytes.fromhex("7EA0070321930F017E")
     assert [piece.octets for piece in cut(snrm + snrm[1:])] == [snrm, snrm]
+    cutter = FrameCutter()
+    assert [piece.octets for octet in snrm + snrm[1:] for piece in cutter.feed(bytes((octet,)))] == [snrm, snrm]
 
 
 # options

@@ -5,6 +5,8 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from hes.errors import ConfigError, LinkError
 from hes.links.checks import CHECKS, Check, End, Rig
@@ -89,3 +91,36 @@ def test_a_url_keeps_the_case_of_its_place_and_its_options() -> None:
 
 def test_an_ipv6_address_stands_in_brackets() -> None:
     assert LinkUrl.parse("tcp://[::1]:4059").host_and_port() == ("::1", 4059)
+
+
+@given(st.text(max_size=40))
+@example("tcp://[::1")
+@example("tcp://[]:1")
+def test_any_text_is_a_url_or_a_config_error(text: str) -> None:
+    try:
+        host, port = LinkUrl.parse(text).host_and_port()
+    except ConfigError:
+        return
+    assert host
+    assert 0 <= port <= 0xFFFF
+
+
+def test_an_installed_package_adds_a_kind_of_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    async def connect(url: LinkUrl, factory: object) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        opened.append(url.place)
+        return asyncio.Transport(), asyncio.Protocol()
+
+    class EntryPoint:
+        def load(self) -> object:
+            return connect
+
+    def entry_points(*, group: str, name: str) -> list[EntryPoint]:
+        return [EntryPoint()] if (group, name) == ("amiloop.links", "pigeon") else []
+
+    monkeypatch.setattr("hes.links.registry.entry_points", entry_points)
+    links = Links()
+    asyncio.run(links.connect("pigeon://loft", End))
+    assert opened == ["loft"]
+    assert "pigeon" in links.schemes

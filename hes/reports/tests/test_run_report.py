@@ -107,9 +107,9 @@ def report_of(ids: list[int], **changes: Any) -> RunReport:
         "progress": (Progress(DAY_S + 120, 0, 768), Progress(DAY_S + 600, 192, 768), Progress(DAY_S + 9000, 556, 768)),
         "marks": (Mark("06:00", DAY_S + 21_600), Mark("00:01", DAY_S + 60), Mark("00:10", DAY_S + 600)),
         "dcus": (
-            DcuFigures(device_id=ids[0], name="dcu-1", terminal_id="07310001", meters=2, meters_read=2,
+            DcuFigures(name="dcu-1", terminal_id="07310001", meters=2, meters_read=2,
                        read_all_s=123.0, sessions=2),
-            DcuFigures(device_id=ids[1], name=HOSTILE, terminal_id="07310002", meters=2, meters_read=0,
+            DcuFigures(name=HOSTILE, terminal_id="07310002", meters=2, meters_read=0,
                        read_all_s=None, sessions=0),
         ),
         "hops": (

@@ -19,8 +19,8 @@ from scapy.packet import Packet, Raw
 from scapy.utils import PcapNgWriter, PcapWriter
 
 from hes.errors import ConfigError, RemoteProtocolError
-from hes.trace.capture_file import PACKET_OCTETS_MAX, CaptureFile
-from hes.trace.capture_reader import Capture, _read, read_capture
+from hes.trace.capture_file import PACKET_OCTETS_MAX
+from hes.trace.capture_reader import Capture, read_capture, read_stream
 
 CLIENT, SERVER = "192.0.2.1", "192.0.2.2"
 OPENED = 1000
@@ -51,7 +51,7 @@ def written(packets: list[Packet], **options: object) -> bytes:
 
 
 def read(octets: bytes) -> Capture:
-    return _read(CaptureFile(io.BytesIO(octets)))
+    return read_stream(io.BytesIO(octets))
 
 
 def said(capture: Capture, *, from_client: bool = True) -> list[tuple[bytes, int]]:

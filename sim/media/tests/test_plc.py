@@ -378,6 +378,20 @@ def test_the_meter_is_asked_at_the_civil_time_when_it_has_thought() -> None:
         assert asked_epoch_s == pytest.approx(MIDNIGHT + first_frame_s - LOOP_START_S + 0.3)
 
 
+def test_statistics_add_up_by_hop() -> None:
+    async def story(area: Area) -> None:
+        address = area.chain(3)
+        for _ in range(5):
+            await area.latency_s(address, ask(20, 300))
+        await area.latency_s(meter_address(0), ask(20, 20))
+
+    _, area = live(story)
+    by_hop = area.network.statistics_by_hop()
+    assert [statistics.frames for statistics in by_hop.values()] == [5 * 3 + 2, 5 * 3, 5 * 3]
+    assert [statistics.datagrams for statistics in by_hop.values()] == [5 * 2 + 2, 5 * 2, 5 * 2]
+    assert sum(statistics.frames for statistics in by_hop.values()) == len(area.frames)
+
+
 # -- what a utility sees
 
 SESSION = [(110, 120), (60, 60), (60, 60), (80, 500), (40, 500), (40, 500), (40, 300), (60, 150), (30, 30)]

@@ -74,6 +74,7 @@ class SteppedMeter:
             self.flags |= CLOCK_ADJUSTED
         elif action == "reset":
             self.rows.clear()
+            self.looked_at = int(self.reading)
             self.flags = POWER_DOWN if not self.powered else 0
 
     def capture(self, stamp_ms: int, before_mwh: int) -> None:

@@ -106,6 +106,8 @@ def apply(journal: Journal, at_ms: int, action: tuple[Any, ...]) -> tuple[Any, .
 @example(0, 0, 40, [(60, ("power", False)), (60, ("power", True)), (1, ("clock onto a stamp", 1))])
 @example(0, -1, 40, [(60, ("clock", 60_000)), (1, ("clock", -120_000)), (200, ("reset",))])
 @example(0, 0, 40, [(10, ("power", False)), (100, ("clock", 0)), (100, ("power", True))])
+@example(0, 0, 40, [(10, ("power", False)), (100, ("power", True)), (0, ("clock", 0))])
+@example(0, 0, 3, [(1, ("reset",)), (59, ("reset",)), (1, ("power", False))])
 def test_the_closed_form_agrees_with_a_meter_that_steps_through_time(
     drift_ppb: int, offset_ms: int, entries: int, steps: list[tuple[int, tuple[Any, ...]]]
 ) -> None:

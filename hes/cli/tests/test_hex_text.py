@@ -1,0 +1,43 @@
+"""Octets out of any text."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from hes.cli.frame_cutter import FrameCutter, cut
+from hes.cli.hex_text import frames_in_text
+
+SEPARATORS = ("", " ", ":", "-", ", ", ", 0x", " 0x", r"\x")
+
+
+@given(st.text(max_size=300))
+@example("[")
+@example("0000  zz\n00000002\n")
+@example("2024-12-15T12:30:01Z s > 3 x | ab")
+def test_any_text_gives_frames_or_none(text: str) -> None:
+    for frame in frames_in_text(text, lambda octets: len(octets) > 3):
+        assert frame.octets
+        assert frame.line >= 1
+
+
+@given(
+    st.lists(st.binary(min_size=4, max_size=40).map(lambda octets: b"\xc4" + octets), min_size=1, max_size=5),
+    st.sampled_from(SEPARATORS),
+    st.booleans(),
+)
+def test_lines_of_hex_come_back_as_they_were(apdus: list[bytes], separator: str, upper: bool) -> None:
+    lines = [separator.join(f"{octet:02x}" for octet in apdu) for apdu in apdus]
+    prefix = separator.strip(", ") if separator.endswith("x") else ""
+    text = "\n".join(
+        prefix + (line.upper().replace("0X", "0x").replace(r"\X", r"\x") if upper else line) for line in lines
+    )
+    assert [frame.octets for frame in frames_in_text(text, lambda _: True)] == apdus
+
+
+@given(st.binary(max_size=400), st.integers(1, 50))
+def test_a_stream_cut_anywhere_gives_the_same_octets(octets: bytes, size: int) -> None:
+    cutter = FrameCutter()
+    pieces = [piece for start in range(0, len(octets), size) for piece in cutter.feed(octets[start : start + size])]
+    pieces += cutter.rest()
+    assert len(b"".join(piece.octets for piece in pieces)) >= len(octets)
+    frames = [piece.octets for piece in pieces if piece.is_frame]
+    assert frames == [piece.octets for piece in cut(octets) if piece.is_frame]

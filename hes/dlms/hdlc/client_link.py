@@ -1,0 +1,383 @@
+"""The client's side of one HDLC link: octets in, events out, no clock and no I/O.
+
+    octets = link.connect(now_s)                    SNRM; LinkUp comes with the UA
+    octets = link.send(apdu, now_s)                 as many I frames as the window holds
+    for event in link.receive(octets, now_s): ...   Transmit, Received, LinkDown, ...
+    for event in link.timed_out(now_s): ...         when next_deadline() has come
+
+The server speaks when it is polled: what the client sends ends with the P bit, and then the turn is the server's until
+a frame with the F bit comes back. Where things stand is in the numbers alone. After every F the client looks at them:
+segments without acknowledgement are sent (again), a server in the middle of an APDU is asked for more, one without an
+answer yet is asked again later, and else the turn is the client's own. After silence the server is polled with RR; its
+N(R) says what it lacks, and it repeats on its own what we lack. So a lost frame costs one time-out and nothing is
+carried out twice.
+
+A frame with the F bit that answers an earlier poll (the line repeats, or the answer came after the time-out) must not
+be taken for the answer to the last one, or everything would be sent twice from there on. Two rules see to it: nothing
+is sent when nothing is awaited, and an I frame that came before and does not acknowledge what we sent last is old.
+
+Every wait has a deadline and every repetition a limit; frames of other stations on the line are ignored.
+
+Source: docs/protocols/hdlc.md §5-§7; what is not said there about repetitions is ours [A].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hes.dlms.hdlc import frame as frames
+from hes.dlms.hdlc import frame_reject, parameters
+from hes.dlms.hdlc.address import CLIENT_ALL_STATIONS, ServerAddress, encode_client_address
+from hes.dlms.hdlc.frame import POLL_FINAL, Frame, Kind
+from hes.dlms.hdlc.link import Event, State, allows, step
+from hes.dlms.hdlc.link_events import (
+    Delivered,
+    DownReason,
+    LinkDown,
+    LinkEvent,
+    LinkFinding,
+    LinkFindingKind,
+    LinkUp,
+    Received,
+    ReceivedUnnumbered,
+    Transmit,
+)
+from hes.dlms.hdlc.link_flow import LLC_COMMAND, Flow
+from hes.dlms.hdlc.link_settings import ClientLinkSettings, Recovery
+from hes.dlms.hdlc.parameters import DEFAULTS, INFORMATION_OCTETS_DEFAULT, Parameters
+from hes.dlms.hdlc.push import UnnumberedAssembler, unnumbered_frames
+from hes.dlms.hdlc.receiver import Octets, Receiver
+from hes.errors import LocalProtocolError, RemoteProtocolError
+
+_EVERYBODY = encode_client_address(CLIENT_ALL_STATIONS)
+_EVENTS = {
+    Kind.UA: Event.UA,
+    Kind.DM: Event.DM,
+    Kind.FRMR: Event.FRMR,
+    Kind.I: Event.INFORMATION,
+    Kind.RR: Event.SUPERVISION,
+    Kind.RNR: Event.SUPERVISION,
+}
+
+
+class ClientLink:
+    """One link to one server; it may be set up again after it went down.
+
+    state: see hes.dlms.hdlc.link. receiver: where octets become frames, with its counters. elsewhere: frames for other
+    stations.
+    """
+
+    def __init__(
+        self, *, client_sap: int, server: ServerAddress, settings: ClientLinkSettings = ClientLinkSettings()
+    ) -> None:
+        self.settings = settings
+        self.state = State.DISCONNECTED
+        self.receiver = Receiver(inter_octet_s=settings.inter_octet_s)
+        self.elsewhere = 0
+        self._own = encode_client_address(client_sap)
+        self._peer = server.encode()
+        self._unnumbered = UnnumberedAssembler(apdu_octets_max=settings.apdu_octets_max)
+        self._flow = self._new_flow(DEFAULTS)
+        self._handlers: dict[Event, Callable[[Frame, float, list[LinkEvent]], None]] = {
+            Event.UA: self._ua_came,
+            Event.DM: self._dm_came,
+            Event.FRMR: self._frmr_came,
+            Event.INFORMATION: self._numbered_came,
+            Event.SUPERVISION: self._numbered_came,
+        }
+        self._forget_exchange()
+
+    @property
+    def parameters(self) -> Parameters:
+        """What holds on this link, as the client sees it."""
+        return self._flow.parameters
+
+    @property
+    def idle(self) -> bool:
+        """Whether the link is up and an APDU may be sent: none is under way and no answer is awaited."""
+        return self.state is State.CONNECTED and not (
+            self._flow.outgoing.unfinished or self._answer_awaited or self._waiting is not None
+        )
+
+    # -- what the user asks for: each returns the octets to send
+
+    def connect(self, now_s: float) -> bytes:
+        """SNRM. The link is set up anew where there was one. Raises LocalProtocolError in no state."""
+        self.state = step(self.state, Event.SNRM)
+        self._flow = self._new_flow(DEFAULTS)
+        self._forget_exchange()
+        return self._ask(self._snrm(), now_s)
+
+    def send(self, apdu: bytes, now_s: float, *, answered: bool = True) -> bytes:
+        """An APDU, or as much of it as may go out now: the rest comes as Transmit.
+
+        answered: whether the server answers it; if not, Delivered says that it has all of it.
+        Raises LocalProtocolError unless the link is `idle`.
+        """
+        if not self.idle:
+            step(self.state, Event.INFORMATION)
+            raise LocalProtocolError("an APDU is under way on this HDLC link already")
+        if not 0 < len(apdu) <= self.settings.apdu_octets_max:
+            raise LocalProtocolError(f"an APDU of 1..{self.settings.apdu_octets_max} octets, not {len(apdu)}")
+        self._waiting = (bytes(apdu), answered)
+        return b"" if self._awaiting else self._send_waiting(now_s)
+
+    def keep_alive(self, now_s: float) -> bytes:
+        """RR, so that the server's inactivity time-out starts again. Nothing while the server has the turn."""
+        self.state = step(self.state, Event.SUPERVISION)
+        return b"" if self._awaiting or not self.idle else self._ask(self._flow.ready(), now_s)
+
+    def disconnect(self, now_s: float) -> bytes:
+        """DISC, whatever is under way. LinkDown comes with the UA or DM, or when the server stays silent."""
+        self.state = step(self.state, Event.DISC)
+        self._forget_exchange()
+        return self._ask(self._disc(), now_s)
+
+    def send_unnumbered(self, apdu: bytes, destination: ServerAddress | None = None) -> bytes:
+        """UI frames to this server or to another (such as all stations): no link is needed, and no answer comes."""
+        octets = self.parameters.transmit_octets if self.state is State.CONNECTED else INFORMATION_OCTETS_DEFAULT
+        peer = self._peer if destination is None else destination.encode()
+        whole = LLC_COMMAND + apdu
+        return b"".join(
+            frames.encode(peer, self._own, Kind.UI, whole[begin : begin + octets], begin + octets < len(whole))
+            for begin in range(0, len(whole), octets)
+        )
+
+    # -- what the edge reports
+
+    def receive(self, octets: Octets, now_s: float) -> list[LinkEvent]:
+        """What `octets` from the line mean. Never raises for what a peer does."""
+        events: list[LinkEvent] = []
+        for frame in self.receiver.feed(octets, now_s):
+            self._take(frame, now_s, events)
+        return events
+
+    def receive_frame(self, frame: Frame, now_s: float) -> list[LinkEvent]:
+        """The same for a frame that somebody else found, such as the owner of a line with several links."""
+        events: list[LinkEvent] = []
+        self._take(frame, now_s, events)
+        return events
+
+    def next_deadline(self) -> float | None:
+        """When `timed_out` wants to be called, None while nothing is awaited."""
+        in_frame_s = self.receiver.next_deadline()
+        wait_s = self._deadline_s if self._poll_s is None else self._poll_s
+        if wait_s is None or (in_frame_s is not None and self._awaiting):
+            return in_frame_s  # an answer that has begun is not late
+        return wait_s if in_frame_s is None else min(in_frame_s, wait_s)
+
+    def timed_out(self, now_s: float) -> list[LinkEvent]:
+        """What time has brought about. Nothing happens before the deadline."""
+        events: list[LinkEvent] = []
+        deadline_s = self.next_deadline()
+        if deadline_s is None or now_s < deadline_s:
+            return events
+        for frame in self.receiver.timed_out(now_s):
+            self._take(frame, now_s, events)
+        if self.receiver.inside_frame and self._awaiting and self.receiver.next_deadline() is not None:
+            return events
+        if self._poll_s is not None and now_s >= self._poll_s:
+            self._poll_s = None
+            events.append(Transmit(self._ask(self._flow.ready(), now_s)))
+        elif self._deadline_s is not None and now_s >= self._deadline_s:
+            for frame in self.receiver.line_silent():
+                self._take(frame, now_s, events)
+            if self._deadline_s is not None and now_s >= self._deadline_s:
+                self._silence(now_s, events)
+        return events
+
+    def line_lost(self) -> list[LinkEvent]:
+        """What lies below is gone. LinkDown unless the link was down already."""
+        was = self.state
+        self.state = step(self.state, Event.LINE_LOST)
+        self._forget_exchange()
+        return [] if was is State.DISCONNECTED else [LinkDown(DownReason.LINE_LOST)]
+
+    # -- frames
+
+    def _take(self, frame: Frame, now_s: float, events: list[LinkEvent]) -> None:
+        kind = frame.kind
+        if kind is Kind.UI and frame.destination in (self._own, _EVERYBODY):
+            apdu = self._unnumbered.take(frame, now_s)
+            if apdu is not None:
+                events.append(ReceivedUnnumbered(apdu, frame.destination, frame.source))
+            return
+        if frame.source != self._peer or frame.destination != self._own:
+            self.elsewhere += 1
+            return
+        if kind is None:
+            events.append(LinkFinding(LinkFindingKind.UNDEFINED_CONTROL, frame))
+            return
+        event = _EVENTS.get(kind)
+        if event is None or not allows(self.state, event):
+            events.append(LinkFinding(LinkFindingKind.UNEXPECTED, frame))
+            return
+        self._handlers[event](frame, now_s, events)
+
+    def _ua_came(self, frame: Frame, now_s: float, events: list[LinkEvent]) -> None:
+        if self.state is State.DISCONNECTING:
+            self._down(Event.UA, LinkDown(DownReason.CLOSED_BY_US), events)
+            return
+        try:
+            said = parameters.decode(frame.information)
+        except RemoteProtocolError as error:
+            self._down(Event.GIVEN_UP, LinkDown(DownReason.WRONG_PARAMETERS, error.message), events)
+            return
+        self.state = step(self.state, Event.UA)
+        self._flow = self._new_flow(parameters.agree(self.settings.proposal, said))
+        self._forget_exchange()
+        events.append(LinkUp(self.parameters))
+
+    def _dm_came(self, frame: Frame, now_s: float, events: list[LinkEvent]) -> None:
+        reason = {
+            State.CONNECTING: DownReason.REFUSED,
+            State.DISCONNECTING: DownReason.CLOSED_BY_US,
+            State.DISCONNECTED: None,
+        }.get(self.state, DownReason.DISCONNECTED_MODE)
+        if reason is None:
+            events.append(LinkFinding(LinkFindingKind.UNEXPECTED, frame))
+        else:
+            self._down(Event.DM, LinkDown(reason), events)
+
+    def _frmr_came(self, frame: Frame, now_s: float, events: list[LinkEvent]) -> None:
+        if self.state is State.REJECTED:
+            events.append(LinkFinding(LinkFindingKind.UNEXPECTED, frame))
+            return
+        reject = frame_reject.decode(frame.information)
+        self._down(Event.FRMR, LinkDown(DownReason.FRAME_REJECTED, str(reject or "")), events)
+
+    def _numbered_came(self, frame: Frame, now_s: float, events: list[LinkEvent]) -> None:
+        outgoing, incoming = self._flow.outgoing, self._flow.incoming
+        is_information = not frame.control & 1
+        in_sequence = is_information and frame.send == incoming.expected
+        if is_information and not in_sequence and frame.receive != outgoing.next:
+            events.append(LinkFinding(LinkFindingKind.REPEATED, frame))
+            return
+        before = outgoing.acknowledged
+        if not outgoing.acknowledge(frame.receive):
+            events.append(LinkFinding(LinkFindingKind.WRONG_ACKNOWLEDGEMENT, frame))
+            return
+        if in_sequence or outgoing.acknowledged != before:
+            self._attempts = self._polls = 0
+        if in_sequence:
+            self._information_came(frame, events)
+            if self.state is not State.CONNECTED:
+                return
+        elif is_information:
+            repeated = not self._awaiting
+            kind = LinkFindingKind.REPEATED if repeated else LinkFindingKind.OUT_OF_SEQUENCE
+            events.append(LinkFinding(kind, frame))
+        self._server_busy = frame.kind is Kind.RNR
+        if not self._awaiting:
+            return
+        if frame.final:
+            self._awaiting, self._deadline_s = False, None
+            self._turn(now_s, events, gap=is_information and not in_sequence)
+        else:
+            self._deadline_s = now_s + self.settings.response_s
+
+    def _information_came(self, frame: Frame, events: list[LinkEvent]) -> None:
+        """The I frame with the expected number. One that is too long is taken: a meter cannot be told to cut better."""
+        if len(frame.information) > self.parameters.receive_octets:
+            events.append(LinkFinding(LinkFindingKind.TOO_LONG, frame, taken=True))
+        whole = self._flow.incoming.take(frame)
+        if self._flow.incoming.too_long:
+            self._down(Event.GIVEN_UP, LinkDown(DownReason.APDU_TOO_LONG), events)
+        elif whole is not None and not whole.startswith(self._flow.llc_in):
+            events.append(LinkFinding(LinkFindingKind.WRONG_LLC, frame))
+        elif whole is not None:
+            self._answer_awaited = False
+            events.append(Received(whole[len(self._flow.llc_in) :]))
+
+    # -- whose turn it is
+
+    def _turn(self, now_s: float, events: list[LinkEvent], *, gap: bool) -> None:
+        """The server has given the turn back: what is to be done with it follows from the numbers."""
+        if self._flow.outgoing.unfinished and not self._server_busy:
+            self._repeat(self._flow.row, now_s, events)
+        elif not self._server_busy and (self._flow.incoming.partial or gap):
+            self._repeat(self._flow.ready, now_s, events)
+        elif self._answer_awaited or self._flow.outgoing.unfinished:
+            self._poll_later(now_s, events)
+        elif self._waiting is not None:
+            events.append(Transmit(self._send_waiting(now_s)))
+        elif self._delivery_awaited:
+            self._delivery_awaited = False
+            events.append(Delivered())
+
+    def _poll_later(self, now_s: float, events: list[LinkEvent]) -> None:
+        self._attempts = 0
+        self._polls += 1
+        if self._polls > self.settings.busy_polls_max:
+            self._down(Event.GIVEN_UP, LinkDown(DownReason.BUSY), events)
+        else:
+            self._poll_s = now_s + self.settings.busy_poll_s
+
+    def _repeat(self, octets: Callable[[], bytes], now_s: float, events: list[LinkEvent]) -> None:
+        """Go on, or try again: `_attempts` counts since the numbers moved last."""
+        if self._attempts > self.settings.retries_max:
+            self._down(Event.GIVEN_UP, LinkDown(DownReason.NO_PROGRESS), events)
+        else:
+            events.append(Transmit(self._ask(octets(), now_s)))
+
+    def _silence(self, now_s: float, events: list[LinkEvent]) -> None:
+        """The response time-out has passed."""
+        if self._attempts > self.settings.retries_max:
+            waited = f"asked {self._attempts} times, {self.settings.response_s:g} s each"
+            self._down(Event.GIVEN_UP, LinkDown(DownReason.NO_ANSWER, waited), events)
+        elif self.state is State.CONNECTING:
+            self.state = step(self.state, Event.SNRM)
+            events.append(Transmit(self._ask(self._snrm(), now_s)))
+        elif self.state is State.DISCONNECTING:
+            self.state = step(self.state, Event.DISC)
+            events.append(Transmit(self._ask(self._disc(), now_s)))
+        elif self.settings.recovery is Recovery.RESEND and self._flow.outgoing.unfinished:
+            events.append(Transmit(self._ask(self._flow.row(), now_s)))
+        else:
+            events.append(Transmit(self._ask(self._flow.ready(), now_s)))
+
+    def _send_waiting(self, now_s: float) -> bytes:
+        assert self._waiting is not None  # send() has put it there
+        apdu, answered = self._waiting
+        self._waiting = None
+        self._answer_awaited, self._delivery_awaited = answered, not answered
+        self._attempts = self._polls = 0
+        self._flow.load(apdu)
+        return self._ask(self._flow.row(), now_s)
+
+    def _ask(self, octets: bytes, now_s: float) -> bytes:
+        """Octets that end with a P bit: from now on the turn is the server's."""
+        self._attempts += 1
+        self._awaiting = True
+        self._poll_s = None
+        self._deadline_s = now_s + self.settings.response_s
+        return octets
+
+    def _down(self, event: Event, down: LinkDown, events: list[LinkEvent]) -> None:
+        self.state = step(self.state, event)
+        self._forget_exchange()
+        events.append(down)
+
+    def _forget_exchange(self) -> None:
+        self._waiting: tuple[bytes, bool] | None = None  # an APDU until the turn is ours, and whether it is answered
+        self._awaiting = False  # a frame with the F bit
+        self._answer_awaited = False  # an APDU
+        self._delivery_awaited = False
+        self._server_busy = False
+        self._attempts = 0  # polls since the numbers moved
+        self._polls = 0  # answers without news since then
+        self._deadline_s: float | None = None
+        self._poll_s: float | None = None
+
+    def _new_flow(self, agreed: Parameters) -> Flow:
+        return Flow(
+            agreed, self._own, self._peer, is_client=True, apdu_octets_max=self.settings.apdu_octets_max
+        )
+
+    def _snrm(self) -> bytes:
+        settings = self.settings
+        said = b"" if settings.proposal == DEFAULTS and not settings.says_defaults else settings.proposal.encode()
+        return frames.encode(self._peer, self._own, Kind.SNRM | POLL_FINAL, said)
+
+    def _disc(self) -> bytes:
+        return frames.encode(self._peer, self._own, Kind.DISC | POLL_FINAL)
