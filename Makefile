@@ -1,5 +1,6 @@
 # The two commands of the README are `make run` and `make test`; each builds .venv when it is needed.
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+MINOR := $(shell python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+PYTHON ?= $(shell .ci/find-python $(filter 3.11 3.12 3.13,$(MINOR)) 3.13 3.12 3.11)
 VENV := .venv
 BIN := $(VENV)/bin
 WORLD ?= scenarios/worlds/neighbourhood.toml
@@ -29,7 +30,7 @@ clean:  ## remove the environment and the runs
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "amiloop needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 3; }
+	@test -n "$(PYTHON)" || { echo "amiloop needs Python 3.11, 3.12 or 3.13; say where: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 3; }
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(BIN)/python pyproject.toml
@@ -43,4 +44,16 @@ $(VENV)/.test: $(VENV)/.run
 
 $(VENV)/.lint: $(VENV)/.run
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[lint,test]'
+	@touch $@
+
+# one environment for each further supported Python that this machine has, for the tests that compare digests
+PYTHONS := $(foreach v,$(filter-out $(MINOR),3.11 3.12 3.13),$(if $(shell .ci/find-python $(v)),$(v)))
+
+.PHONY: pythons
+pythons: $(PYTHONS:%=.venv-%/.run)  ## environments for the other supported Pythons found here
+
+.venv-%/.run: pyproject.toml
+	@echo "installing amiloop into .venv-$* ..."
+	@$$(.ci/find-python $*) -m venv .venv-$*
+	@.venv-$*/bin/pip install --quiet --disable-pip-version-check -e '.[sim]'
 	@touch $@

@@ -7,12 +7,14 @@ tables, comments. On text that is not TOML it stops early and says less; it neve
 from __future__ import annotations
 
 import contextlib
-import json
+import re
 from bisect import bisect_right
 
 KeyPath = tuple[str | int, ...]
 
 _BARE_END = frozenset(" \t\r\n=.]#,}\"'[{")
+_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|[btnfr\"\\])")
+_ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
 _VALUE_END = frozenset(",]}\n#")
 
 
@@ -185,8 +187,5 @@ class _Scanner:
 
 
 def _unescape(raw: str) -> str:
-    try:
-        value = json.loads(raw)
-    except ValueError:
-        return raw[1:-1]
-    return str(value)
+    """The text of a quoted key: TOML's own escapes, which tomllib has found to be right."""
+    return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1]) or chr(int(found[1][1:], 16)), raw[1:-1])

@@ -94,7 +94,7 @@ class Field:
             meters=network,
             clock=self._clock,
             entropy=SeededEntropy(self._streams, "dcu", device.name),
-            modem=uplink if isinstance(uplink, GprsModem) else None,
+            modem=uplink,
         )
         return FieldSite(device, dcu, network, uplink, endpoints)
 

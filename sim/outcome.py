@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import platform
 from collections import Counter
+from dataclasses import replace
+from importlib.metadata import version
 from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from hes.reports.figures import DcuFigures, HopFigures, Mark, Progress
+from hes.reports.run_report import RunReport, write_run_report
 from hes.store.sqlite import reader_engine
 from hes.store.tables import attempt, device, reading, session_event
-from sim.result import DcuResult, HopResult, RunResult
-from sim.run import RunOutcome
+from sim.result import RunResult
+from sim.run import REPORT, RunOutcome
 from sim.world.world import World
 
+DAY_S = 86_400
 CHECKPOINTS_S = {"02:00": 7200, "06:00": 21_600}
 """Hours of the first day at which operators ask how much is there."""
 
@@ -30,6 +36,54 @@ def result_of(outcome: RunOutcome) -> RunResult:
             return _result(outcome, connection)
     finally:
         engine.dispose()
+
+
+def write_report(outcome: RunOutcome, result: RunResult) -> RunResult:
+    """Write the HTML report beside the database; returns the figures with the report among the files."""
+    world = outcome.world
+    path = outcome.files["database"].with_name(REPORT)
+    ended_s = int(world.start_epoch_s + outcome.virtual_s)
+    report = RunReport(
+        title=world.title,
+        summary=f"World {world.name}: {len(world.dcus)} concentrators and {world.meter_count} meters in virtual time.",
+        zone=world.zone,
+        began_s=world.start_epoch_s,
+        ended_s=ended_s,
+        first_s=world.start_epoch_s - DAY_S + 1,
+        last_s=min(ended_s, world.end_epoch_s),
+        devices=result.devices,
+        values_due=result.values_due,
+        values_read=result.values_read,
+        missing_by_cause=result.missing_by_cause,
+        progress=tuple(Progress(*point) for point in outcome.timeline.points()),
+        marks=(*_marks(outcome), Mark("end", ended_s)),
+        dcus=result.dcus,
+        hops=result.hops,
+        exchanges=result.exchanges,
+        wall_s=result.wall_s,
+        reproduce=_reproduce(outcome),
+        files=tuple((name, str(file)) for name, file in result.files.items()),
+    )
+    write_run_report(report, outcome.files["database"], path)
+    return replace(result, files={**result.files, "report": path})
+
+
+def _marks(outcome: RunOutcome) -> tuple[Mark, ...]:
+    start_s = outcome.world.start_epoch_s
+    return tuple(Mark(when, start_s + s) for when, s in CHECKPOINTS_S.items() if s <= outcome.virtual_s)
+
+
+def _reproduce(outcome: RunOutcome) -> tuple[tuple[str, str], ...]:
+    world = outcome.world
+    return (
+        ("world", world.name),
+        ("world file SHA-256", world.digest),
+        ("seed", str(world.seed)),
+        ("digest", outcome.digest),
+        ("amiloop", version("amiloop")),
+        ("Python", platform.python_version()),
+        ("command", f"amiloop run {world.name} --seed {world.seed}"),
+    )
 
 
 def _result(outcome: RunOutcome, connection: Connection) -> RunResult:
@@ -71,7 +125,7 @@ def _tries(connection: Connection) -> dict[str, _Tries]:
     return {number: _Tries(attempts, retries) for number, attempts, retries in connection.execute(query)}
 
 
-def _hops(outcome: RunOutcome, tries: dict[str, _Tries]) -> tuple[HopResult, ...]:
+def _hops(outcome: RunOutcome, tries: dict[str, _Tries]) -> tuple[HopFigures, ...]:
     meters: Counter[int] = Counter()
     attempts: Counter[int] = Counter()
     retries: Counter[int] = Counter()
@@ -81,12 +135,12 @@ def _hops(outcome: RunOutcome, tries: dict[str, _Tries]) -> tuple[HopResult, ...
         attempts[hops] += found.attempts
         retries[hops] += found.retries
     return tuple(
-        HopResult(hops=hops, meters=meters[hops], attempts=attempts[hops], retries=retries[hops])
+        HopFigures(hops=hops, meters=meters[hops], attempts=attempts[hops], retries=retries[hops])
         for hops in sorted(meters)
     )
 
 
-def _dcus(outcome: RunOutcome, connection: Connection) -> tuple[DcuResult, ...]:
+def _dcus(outcome: RunOutcome, connection: Connection) -> tuple[DcuFigures, ...]:
     world = outcome.world
     complete = _day_complete_at(world, connection)
     logins = (
@@ -103,7 +157,7 @@ def _dcus(outcome: RunOutcome, connection: Connection) -> tuple[DcuResult, ...]:
         done = [complete[number] for number in numbers if number in complete]
         took_s = max(done) / 1000 - world.start_epoch_s if done and len(done) == len(numbers) else None
         results.append(
-            DcuResult(
+            DcuFigures(
                 name=spec.name,
                 terminal_id=str(spec.terminal),
                 meters=len(numbers),
@@ -121,7 +175,7 @@ def _day_complete_at(world: World, connection: Connection) -> dict[str, int]:
     A day is whole when it has as many stamps as the fullest meter of the world has: rows that a meter never captured
     cannot come, and those meters are told apart by the missing table.
     """
-    day_from_s, day_to_s = world.start_epoch_s - 86_400, world.start_epoch_s
+    day_from_s, day_to_s = world.start_epoch_s - DAY_S, world.start_epoch_s
     stamps = func.count(func.distinct(reading.c.time_s))
     rows = connection.execute(
         select(device.c.number, stamps, func.max(reading.c.received_ms))

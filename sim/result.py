@@ -7,30 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DcuResult:
-    """One concentrator. read_all_s: seconds from the first plan's opening to every meter's day being here; None: never.
-
-    meters_read: meters whose day was complete at the end of the run.
-    """
-
-    name: str
-    terminal_id: str
-    meters: int
-    meters_read: int
-    read_all_s: float | None
-    sessions: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HopResult:
-    """Meters that many PLC hops away: how many, how often they were tried, and how many tries were repeats."""
-
-    hops: int
-    meters: int
-    attempts: int
-    retries: int
+from hes.reports.figures import DcuFigures, HopFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +19,13 @@ class RunResult:
     seed: int
     digest: str
     devices: int
-    dcus: tuple[DcuResult, ...]
+    dcus: tuple[DcuFigures, ...]
     values_due: int
     values_read: int
     missing_by_cause: Mapping[str, int]
     success_rate: float
     success_at: Mapping[str, float]
-    hops: tuple[HopResult, ...]
+    hops: tuple[HopFigures, ...]
     exchanges: int
     virtual_s: float
     wall_s: float

@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from hes.cli import logs
 from hes.cli.exit_status import ExitStatus
 from hes.errors import ConfigError
 
@@ -107,7 +108,10 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         entry = self._source().get(cmd_name)
-        return None if entry is None else load(entry)
+        if entry is None:
+            return None
+        logs.configure()
+        return load(entry)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, summary(entry)) for name, entry in sorted(self._source().items())]

@@ -39,11 +39,12 @@ def report_usage(error: click.ClickException, *, as_json: bool) -> ExitStatus:
 
 
 def _say(sentence: str, *, kind: str, status: ExitStatus, fields: dict[str, Any], as_json: bool) -> None:
-    sentence = " ".join(sentence.split())
+    lines = [" ".join(line.split()) for line in sentence.splitlines() if line.strip()]
+    sentence = "\n".join(lines)
     if as_json:
         body = {"kind": kind, "message": sentence, "exit_status": int(status), "fields": fields}
         click.echo(json.dumps({"error": body}, ensure_ascii=False))
-    click.echo(f"{PROGRAM}: {sentence}", err=True)
+    click.echo(f"{PROGRAM}: {sentence}" if len(lines) == 1 else f"{PROGRAM}:\n{sentence}", err=True)
 
 
 def _speaker(error: BaseException) -> BaseException:

@@ -3,7 +3,7 @@
 Numbers start at 1 and rise by 1. A block is never larger than what the peer can receive once it is ciphered, and what
 is put together is bounded, whatever the peer claims.
 
-Source: docs/protocols/dlms-application.md §4 (block transfer rules).
+Source: docs/protocols/dlms-application.md §3 (block transfer).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ by its invoke id and comes out as `Ignored`.
 A `RemoteProtocolError` from `receive` leaves the client as it was before that APDU, with one exception: a server that
 fails to prove itself in HLS ends the association.
 
-Source: docs/protocols/dlms-application.md §2-§6.
+Source: docs/protocols/dlms-application.md §2, §3, §5; docs/protocols/dlms-roles.md §5.
 """
 
 from __future__ import annotations

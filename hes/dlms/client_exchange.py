@@ -4,7 +4,7 @@ An exchange works on plain APDUs. `answer` gives an event when the exchange is o
 or the plain octets of the next request. Blocks out of turn raise and change nothing, so that the caller may repeat the
 last request.
 
-Source: docs/protocols/dlms-application.md §4 (services, block transfer rules).
+Source: docs/protocols/dlms-application.md §3 (services, block transfer); docs/protocols/dlms-roles.md §3.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ the objects of the shared `LogicalDevice`.
 Every request gets an answer or, where the rules say so, none: a peer cannot make `receive` raise. What it did wrong is
 kept in `findings` for whoever wants to log it.
 
-Source: docs/protocols/dlms-application.md §2-§7.
+Source: docs/protocols/dlms-application.md §2, §3, §5, §7; docs/protocols/dlms-roles.md §1, §2, §4.
 """
 
 from __future__ import annotations

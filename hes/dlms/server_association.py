@@ -1,6 +1,6 @@
 """One association on the server's side: its state, its protection, and the services inside it.
 
-Source: docs/protocols/dlms-application.md §2 (HLS), §6 (ciphering, counters).
+Source: docs/protocols/dlms-application.md §2 (HLS), §5; docs/protocols/dlms-roles.md §1, §4.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How a server judges an AARQ: who asks, in which context, with what proof, for which services.
 
 Pure decisions, in the order in which a refusal is reported: ACSE version, context, authentication, titles, then the
-xDLMS proposal. Codes and their order: docs/protocols/dlms-application.md §2 and the conformance cases named beside.
+xDLMS proposal. Codes and their order: docs/protocols/dlms-roles.md §1, with the conformance cases named beside.
 """
 
 from __future__ import annotations

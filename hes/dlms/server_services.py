@@ -4,7 +4,7 @@ Works on plain APDUs: the server has removed the protection and puts it back. Ri
 business; here is what belongs to the services: which were negotiated, lists, blocks in both directions, and answers
 that a peer may ask for again because the first one was lost.
 
-Source: docs/protocols/dlms-application.md §4 and §5.
+Source: docs/protocols/dlms-application.md §3; docs/protocols/dlms-roles.md §2, §3.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def refusal(state_error: StateError, service_error: ServiceError) -> bytes:
     return apdu.ExceptionResponse(state_error, service_error).encode()
 
 
-# what is answered when is ours within docs/protocols/dlms-application.md §7 [A]
+# which is answered when: docs/protocols/dlms-roles.md §2
 NOT_POSSIBLE: Final = refusal(StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
 NOT_NEGOTIATED: Final = refusal(StateError.SERVICE_NOT_ALLOWED, ServiceError.SERVICE_NOT_SUPPORTED)
 MALFORMED: Final = refusal(StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from hes.reports.archive import Archive
-from hes.reports.figures import HopFigures, LocalTime, Mark, Progress, RunReport, duration, percent
+from hes.reports.figures import HopFigures, LocalTime, Mark, Progress, RunReport, percent
 from hes.store import queries, tables
 from hes.store.store import Outcome
 
@@ -25,8 +25,6 @@ RECEIVED_BUCKET_S: Final = 60
 DCUS_MAX: Final = 60
 """Concentrators drawn, the slowest and the least steady first; the table has all."""
 DEADLINES_MAX: Final = 60
-OPENING_EVENTS: Final = frozenset({"login", "opened"})
-CLOSING_EVENTS: Final = frozenset({"lost", "closed", "logout"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +155,7 @@ def read_time_boxes(times: ReadTimes, archive: Archive) -> Chart:
             for label, boxes, title in views
         ],
         "rows": len(shown),
-        "note": _left_out(len(times.took_s)),
+        "note": left_out(len(times.took_s)),
     }
 
 
@@ -240,80 +238,6 @@ def cause_text(cause: str) -> str:
     return cause.replace("_", " ")
 
 
-def sessions(connection: Connection, report: RunReport, archive: Archive, local: LocalTime) -> Chart:
-    """When each concentrator was there, and when it was lost."""
-    spans: dict[int, list[tuple[float, float, str]]] = {}
-    open_since: dict[int, float] = {}
-    for event in queries.session_events(connection, None):
-        if event.dcu_id is None:
-            continue
-        at_s = event.time_ms / 1000
-        if event.event in OPENING_EVENTS:
-            open_since.setdefault(event.dcu_id, at_s)
-        elif event.event in CLOSING_EVENTS and event.dcu_id in open_since:
-            began_s = open_since.pop(event.dcu_id)
-            spans.setdefault(event.dcu_id, []).append((began_s, at_s, event.detail or event.event))
-    for dcu_id, began_s in open_since.items():
-        spans.setdefault(dcu_id, []).append((began_s, max(report.ended_s, began_s), ""))
-    if not spans:
-        return {"empty": "No concentrator has had a session."}
-    shown = sorted(spans, key=lambda dcu_id: -len(spans[dcu_id]))[:DCUS_MAX]
-    shown.sort(key=archive.name, reverse=True)
-    return {
-        "traces": [_there(spans, shown, archive, local), _lost(spans, shown, archive, local)],
-        "layout": {
-            "xaxis": {"type": "date", "range": [local.chart(report.began_s), local.chart(report.ended_s)]},
-            "yaxis": {
-                "type": "category",
-                "automargin": True,
-                "categoryorder": "array",
-                "categoryarray": [archive.name(dcu_id) for dcu_id in shown],
-            },
-            "showlegend": True,
-        },
-        "rows": len(shown),
-        "note": _left_out(len(spans)),
-    }
-
-
-def _there(
-    spans: Mapping[int, list[tuple[float, float, str]]], shown: Sequence[int], archive: Archive, local: LocalTime
-) -> Chart:
-    x: list[str | None] = []
-    y: list[str | None] = []
-    text: list[str] = []
-    for dcu_id in shown:
-        for began_s, ended_s, _ in spans[dcu_id]:
-            x += [local.chart(began_s), local.chart(ended_s), None]
-            y += [archive.name(dcu_id), archive.name(dcu_id), None]
-            text += [f"there for {duration(ended_s - began_s)}"] * 3
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": "session",
-        "line": {"width": 9},
-        "x": x,
-        "y": y,
-        "text": text,
-        "hovertemplate": "%{y}, %{x|%d %b %H:%M:%S}<br>%{text}<extra></extra>",
-    }
-
-
-def _lost(
-    spans: Mapping[int, list[tuple[float, float, str]]], shown: Sequence[int], archive: Archive, local: LocalTime
-) -> Chart:
-    ends = [(dcu_id, ended_s, why) for dcu_id in shown for _, ended_s, why in spans[dcu_id] if why]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "session lost",
-        "marker": {"symbol": "x-thin", "size": 9, "line": {"width": 2}},
-        "x": [local.chart(ended_s) for _, ended_s, _ in ends],
-        "y": [archive.name(dcu_id) for dcu_id, _, _ in ends],
-        "text": [why for _, _, why in ends],
-        "hovertemplate": "%{y}, %{x|%d %b %H:%M:%S}<br>%{text}<extra></extra>",
-    }
-
-
-def _left_out(known: int) -> str:
+def left_out(known: int) -> str:
+    """What to say under a chart that shows DCUS_MAX of `known` concentrators."""
     return f"{DCUS_MAX} of {known} concentrators are drawn; the table has all." if known > DCUS_MAX else ""

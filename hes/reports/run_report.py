@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from hes.errors import ConfigError
-from hes.reports import load_curves, page, run_charts, run_tables
+from hes.reports import load_curves, page, run_charts, run_tables, session_chart
 from hes.reports.archive import read_archive
 from hes.reports.figures import DcuFigures, HopFigures, LocalTime, Mark, Progress, RunReport
 from hes.store.sqlite import reader_engine, store_errors
@@ -48,7 +48,7 @@ def render_run_report(report: RunReport, connection: Connection) -> str:
         "hops": run_charts.hops(report.hops),
         "missing": run_charts.missing(report.missing_by_cause),
         "curves": load_curves.curves(connection, report, archive, local),
-        "sessions": run_charts.sessions(connection, report, archive, local),
+        "sessions": session_chart.sessions(connection, report, archive, local),
     }
     return page.fill(
         "run_report",

@@ -23,7 +23,7 @@ from typing import Final, Self
 import structlog
 
 from hes.errors import ConfigError
-from hes.trace.tap import SESSION_CLOSED, Direction
+from hes.trace.tap import SESSION_CLOSED, SESSION_OPENED, Direction
 
 log = structlog.get_logger()
 
@@ -132,6 +132,7 @@ class PcapngTap:
         self._comments = comments
         self._buffer = bytearray(file_header())
         self._connections: dict[str, _Connection] = {}
+        self._replaced: dict[str, list[_Connection]] = {}
         self._addresses: dict[str, bytes] = {}
         self._connections_made = 0
 
@@ -173,12 +174,19 @@ class PcapngTap:
         """Nothing: a packet that is written stays as it is, and Wireshark deciphers by itself when given keys."""
 
     def session_event(self, at_epoch_s: float, session: str, event: str, detail: str = "") -> None:
-        """A closed session ends its TCP connection; heard of again, it makes a new one."""
+        """A closed session ends its TCP connection; heard of again, it makes a new one.
+
+        Opened while it is open, it has been replaced: the new connection carries on, the next close is the old one's.
+        """
         if event != SESSION_CLOSED:
-            if session not in self._connections:
+            known = self._connections.get(session)
+            if event == SESSION_OPENED and known is not None:
+                self._replaced.setdefault(session, []).append(known)
+            if event == SESSION_OPENED or known is None:
                 self._connect(at_epoch_s, session)
             return
-        connection = self._connections.pop(session, None)
+        replaced = self._replaced.get(session)
+        connection = replaced.pop(0) if replaced else self._connections.pop(session, None)
         if connection is None:
             return
         device, head_end = connection.device, connection.head_end

@@ -50,25 +50,34 @@ def print_result(result: RunResult) -> None:
     """The figures of a run, for people."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]{result.title}[/bold]  (world {result.world}, seed {result.seed})")
-    figures = Table.grid(padding=(0, 2))
-    figures.add_row("devices", f"{result.devices:,}")
-    figures.add_row("values due", f"{result.values_due:,}")
-    figures.add_row("values read", f"{result.values_read:,}")
-    missing = ", ".join(f"{cause} {count:,}" for cause, count in result.missing_by_cause.items()) or "none"
-    figures.add_row("values missing", f"{result.values_due - result.values_read:,} ({missing})")
-    for when, share in result.success_at.items():
-        figures.add_row(f"success at {when}", f"{100 * share:.2f} % of what was expected by then")
-    figures.add_row("success at the end", f"{100 * result.success_rate:.2f} % of what is due")
-    figures.add_row("virtual time", f"{timedelta(seconds=result.virtual_s)}")
-    speed = result.virtual_s / result.wall_s if result.wall_s else 0
-    figures.add_row("wall time", f"{result.wall_s:.1f} s ({speed:,.0f} times as fast)")
-    figures.add_row("digest", result.digest)
-    console.print(figures)
+    for label, value in _figures(result):
+        console.print(f"  {label:<19} {value}")
+    console.print()
     console.print(_dcu_table(result))
+    console.print()
     console.print(_hop_table(result))
-    console.print("files")
+    console.print("\nfiles")
     for name, path in result.files.items():
         console.print(f"  {name:<9} {path}")
+
+
+def _figures(result: RunResult) -> list[tuple[str, str]]:
+    causes = ", ".join(f"{cause} {count:,}" for cause, count in result.missing_by_cause.items()) or "none"
+    speed = result.virtual_s / result.wall_s if result.wall_s else 0.0
+    return [
+        ("devices", f"{result.devices:,}"),
+        ("values due", f"{result.values_due:,}"),
+        ("values read", f"{result.values_read:,}"),
+        ("values missing", f"{result.values_due - result.values_read:,} ({causes})"),
+        *(
+            (f"success at {when}", f"{100 * share:.2f} % of what was expected by then")
+            for when, share in result.success_at.items()
+        ),
+        ("success at the end", f"{100 * result.success_rate:.2f} % of what is due"),
+        ("virtual time", str(timedelta(seconds=result.virtual_s))),
+        ("wall time", f"{result.wall_s:.1f} s ({speed:,.0f} times as fast)"),
+        ("digest", result.digest),
+    ]
 
 
 def _dcu_table(result: RunResult) -> Table:

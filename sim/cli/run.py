@@ -15,8 +15,8 @@ _UNTIL = re.compile(r"(\d+)([dhms])")
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 
 
-class UntilType(click.ParamType):
-    """ "06:00" (time of the first day) or "30h", "1d12h"; gives seconds after the start."""
+class UntilType(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
+    """06:00 (a time of the first day), 30h or 1d12h; gives seconds after the start."""
 
     name = "time"
 
@@ -64,7 +64,7 @@ def run(
     world, seed and version give an equal digest.
     """
     from sim.cli.printing import ProgressBar, print_result
-    from sim.outcome import result_of
+    from sim.outcome import result_of, write_report
     from sim.run import RunOptions, fresh_folder, run_world
     from sim.world import parse
 
@@ -87,6 +87,8 @@ def run(
         )
         bar.say("writing the report")
         result = result_of(outcome)
+        if not no_report:
+            result = write_report(outcome, result)
     if as_json:
         click.echo(json.dumps(result.to_json(), ensure_ascii=False))
     else:

@@ -32,7 +32,8 @@ from sim.world.units import DAY_S
 Path = tuple[str | int, ...]
 Media = Mapping[str, GprsTable | PlcTable | None]
 DCU_FAULTS = frozenset({"dcu-down", "uplink-down", "uplink-drop", "noise"})
-INSTANT_FAULTS = frozenset({"uplink-drop", "clock-step"})
+METER_FAULTS = frozenset({"meter-silent", "clock-step", "disconnect"})
+INSTANT_FAULTS = frozenset({"uplink-drop", "clock-step", "disconnect"})
 METER_NAME_DIGITS = 4
 NUMBER_REGION_DIGITS = 3
 
@@ -246,6 +247,8 @@ def _check_fault_keys(path: Path, fault: FaultTable, faults: Faults) -> None:
 def _check_fault_target(path: Path, fault: FaultTable, dcus: Mapping[str, DcuTable], faults: Faults) -> None:
     target = fault.target
     if target in dcus or target == "*":
+        if fault.kind in METER_FAULTS:
+            faults.add((*path, "target"), f"{fault.kind} happens to a meter such as 'north-0007', not to {target!r}")
         hit = dcus.values() if target == "*" else [dcus[target]]
         if fault.kind.startswith("uplink-") and any(dcu.uplink is None for dcu in hit):
             faults.add((*path, "target"), f"{target!r} has a fixed line, which {fault.kind} does not touch")

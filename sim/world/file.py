@@ -20,6 +20,7 @@ from sim.world.units import (
     time_of_day_s,
     time_of_run_s,
     whole_seconds,
+    written,
 )
 
 METERS_PER_DCU_MAX = 2000
@@ -46,8 +47,16 @@ def _number(value: object) -> float:
     return float(value)
 
 
+def _duration_limits(limits: dict[str, Any]) -> str:
+    words = (("gt", "above"), ("ge", "from"), ("lt", "below"), ("le", "to"))
+    said = [f'{word} "{written(limits[limit])}"' for limit, word in words if limits.get(limit)]
+    return f", {' '.join(said)}" if said else ""
+
+
 def key(default: Any = ..., *, allowed: str, meaning: str, **limits: Any) -> Any:
-    """A field with what the reference and fault messages say about it."""
+    """A field with what the reference and fault messages say about it; the limits of a duration are added in words."""
+    if allowed == DURATION:
+        allowed += _duration_limits(limits)
     return Field(default, description=meaning, json_schema_extra={"allowed": allowed}, **limits)
 
 
@@ -152,7 +161,7 @@ class PlanTable(Table):
         ge=900, le=31 * 86_400,
     )  # fmt: skip
     settle: Seconds = key(
-        180, allowed=DURATION, meaning="Wait after the opening, for slow meter clocks.", ge=0, le=3600
+        180, allowed=DURATION, meaning="Wait after the opening, for slow meter clocks.", ge=0, le=6 * 3600
     )
     window: Seconds = key(
         allowed=DURATION,

@@ -27,6 +27,14 @@ def duration_s(value: object) -> float:
     raise ValueError(f"should be {DURATION}")
 
 
+def written(seconds: float) -> str:
+    """A duration as people write it, in its largest whole unit: 5400 is "90m"."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+        if seconds % size == 0 and (seconds or unit == "s"):
+            return f"{int(seconds // size)}{unit}"
+    return f"{seconds * 1000:g}ms"
+
+
 def whole_seconds(value: object) -> int:
     """A duration without a fraction of a second."""
     seconds = duration_s(value)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from hes.cli.frame_cutter import FrameCutter, cut
 from hes.cli.hex_text import frames_in_text
+from hes.dlms import wrapper
 
 SEPARATORS = ("", " ", ":", "-", ", ", ", 0x", " 0x", r"\x")
 
@@ -33,8 +34,21 @@ def test_lines_of_hex_come_back_as_they_were(apdus: list[bytes], separator: str,
     assert [frame.octets for frame in frames_in_text(text, lambda _: True)] == apdus
 
 
-@given(st.binary(max_size=400), st.integers(1, 50))
-def test_a_stream_cut_anywhere_gives_the_same_octets(octets: bytes, size: int) -> None:
+SNRM = bytes.fromhex("7EA0070321930F017E")
+PIECES = st.sampled_from(
+    [
+        SNRM,
+        SNRM[1:],  # after another HDLC frame: one flag may close a frame and open the next
+        bytes.fromhex("683200320068C931070100000270000001007516"),
+        wrapper.encode(16, 1, bytes.fromhex("C001C100080000010000FF0200")),
+        b"\xde\xad\xbe\xef",
+    ]
+)
+
+
+@given(st.lists(PIECES | st.binary(max_size=20), max_size=8), st.integers(1, 50))
+def test_a_stream_cut_anywhere_gives_the_same_frames(parts: list[bytes], size: int) -> None:
+    octets = b"".join(parts)
     cutter = FrameCutter()
     pieces = [piece for start in range(0, len(octets), size) for piece in cutter.feed(octets[start : start + size])]
     pieces += cutter.rest()

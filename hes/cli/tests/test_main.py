@@ -42,7 +42,9 @@ def end(how: str, as_json: bool) -> int:
     if how == "verdict":
         return 1
     if how == "config":
-        raise ConfigError("line 3 of world.toml names no seed;\\n add one.", line=3, secret=b"\\x01\\x02")
+        raise ConfigError("line 3 of world.toml names no seed; add one.", line=3, secret=b"\\x01\\x02")
+    if how == "faults":
+        raise ConfigError("world.toml:3: seed: is missing\\nworld.toml:9:   dcu: add one")
     if how == "link":
         raise ExceptionGroup("tasks", [ValueError("late"), ExceptionGroup("in", [LinkError("10.0.0.1 refused.")])])
     if how == "bug":
@@ -138,6 +140,12 @@ def test_a_failure_is_one_sentence_on_stderr_and_no_traceback(amiloop: Amiloop) 
     assert done.returncode == ExitStatus.CONFIGURATION
     assert done.stdout == ""
     assert done.stderr == "amiloop: line 3 of world.toml names no seed; add one.\n"
+
+
+def test_several_faults_of_a_file_keep_a_line_each(amiloop: Amiloop) -> None:
+    done = amiloop("end", "faults")
+    assert done.returncode == ExitStatus.CONFIGURATION
+    assert done.stderr == "amiloop:\nworld.toml:3: seed: is missing\nworld.toml:9: dcu: add one\n"
 
 
 def test_with_json_a_failure_is_an_object_on_stdout_too(amiloop: Amiloop) -> None:

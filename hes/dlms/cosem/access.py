@@ -25,7 +25,7 @@ class Role(IntFlag):
 EVERYONE: Final = Role.PUBLIC | Role.READER | Role.MANAGEMENT
 READERS: Final = Role.READER | Role.MANAGEMENT
 
-CLIENT_MANAGEMENT: Final = 1  # client SAPs with a fixed meaning; docs/protocols/dlms-transport.md §4
+CLIENT_MANAGEMENT: Final = 1  # client SAPs with a fixed meaning; docs/protocols/wrapper-and-gateway.md
 CLIENT_PUBLIC: Final = 16
 
 
@@ -60,7 +60,7 @@ class AssociationStatus(IntEnum):
 class SecurityPolicy(IntFlag):
     """What every APDU must carry; the bits of security setup version 1, which version 0 maps its numbers to.
 
-    Source: docs/protocols/dlms-application.md §5 (key management).
+    Source: docs/protocols/cosem-objects.md §1 (security policy).
     """
 
     NONE = 0

@@ -3,7 +3,7 @@
 A policy can only be made stronger. New keys come wrapped with the master key; the answer still goes out under the old
 ones, every APDU after it under the new ones.
 
-Source: docs/protocols/dlms-application.md §6 (key management); docs/protocols/cosem-objects.md §1.
+Source: docs/protocols/dlms-application.md §5 (keys); docs/protocols/cosem-objects.md §1; dlms-roles.md §4.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A `Server` object lives as long as its associations; counters and keys live with
 through the `SecurityState` port; `SecurityMemory` is the implementation for devices that keep them in memory.
 
 One security setup (0.0.43.E) is one pair of global keys with one counter for sending and one for receiving, whoever
-the client is: docs/protocols/dlms-application.md §6 counts per key and direction, and clients that share a key share
+the client is: docs/protocols/dlms-application.md §5 counts per key and direction, and clients that share a key share
 its counter [A].
 """
 

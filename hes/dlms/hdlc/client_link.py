@@ -24,6 +24,7 @@ Source: docs/protocols/hdlc.md §5-§7; what is not said there about repetitions
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hes.dlms.hdlc import frame as frames
 from hes.dlms.hdlc import frame_reject, parameters
@@ -43,13 +44,18 @@ from hes.dlms.hdlc.link_events import (
     Transmit,
 )
 from hes.dlms.hdlc.link_flow import LLC_COMMAND, Flow
-from hes.dlms.hdlc.link_settings import ClientLinkSettings, Recovery
+from hes.dlms.hdlc.link_settings import CLIENT_DEFAULTS, ClientLinkSettings, Recovery
 from hes.dlms.hdlc.parameters import DEFAULTS, INFORMATION_OCTETS_DEFAULT, Parameters
 from hes.dlms.hdlc.push import UnnumberedAssembler, unnumbered_frames
 from hes.dlms.hdlc.receiver import Octets, Receiver
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 _EVERYBODY = encode_client_address(CLIENT_ALL_STATIONS)
+_DM_MEANS = {
+    State.CONNECTING: DownReason.REFUSED,
+    State.CONNECTED: DownReason.DISCONNECTED_MODE,
+    State.DISCONNECTING: DownReason.CLOSED_BY_US,
+}
 _EVENTS = {
     Kind.UA: Event.UA,
     Kind.DM: Event.DM,
@@ -60,6 +66,27 @@ _EVENTS = {
 }
 
 
+@dataclass(slots=True)
+class _Turn:
+    """Who may speak, and what is awaited. awaiting: a frame with the F bit; the turn is the server's until it comes.
+
+    waiting: an APDU until the turn is ours, and whether it is answered. answer_awaited: an APDU. silences: response
+    time-outs since the numbers moved last; repeats: rows, and requests for them, since then; polls: answers without
+    news since then.
+    """
+
+    awaiting: bool = False
+    waiting: tuple[bytes, bool] | None = None
+    answer_awaited: bool = False
+    delivery_awaited: bool = False
+    server_busy: bool = False
+    silences: int = 0
+    repeats: int = 0
+    polls: int = 0
+    deadline_s: float | None = None
+    poll_s: float | None = None
+
+
 class ClientLink:
     """One link to one server; it may be set up again after it went down.
 
@@ -68,7 +95,7 @@ class ClientLink:
     """
 
     def __init__(
-        self, *, client_sap: int, server: ServerAddress, settings: ClientLinkSettings = ClientLinkSettings()
+        self, *, client_sap: int, server: ServerAddress, settings: ClientLinkSettings = CLIENT_DEFAULTS
     ) -> None:
         self.settings = settings
         self.state = State.DISCONNECTED
@@ -76,6 +103,7 @@ class ClientLink:
         self.elsewhere = 0
         self._own = encode_client_address(client_sap)
         self._peer = server.encode()
+        self._turn = _Turn()
         self._unnumbered = UnnumberedAssembler(apdu_octets_max=settings.apdu_octets_max)
         self._flow = self._new_flow(DEFAULTS)
         self._handlers: dict[Event, Callable[[Frame, float, list[LinkEvent]], None]] = {
@@ -85,7 +113,6 @@ class ClientLink:
             Event.INFORMATION: self._numbered_came,
             Event.SUPERVISION: self._numbered_came,
         }
-        self._forget_exchange()
 
     @property
     def parameters(self) -> Parameters:
@@ -96,7 +123,7 @@ class ClientLink:
     def idle(self) -> bool:
         """Whether the link is up and an APDU may be sent: none is under way and no answer is awaited."""
         return self.state is State.CONNECTED and not (
-            self._flow.outgoing.unfinished or self._answer_awaited or self._waiting is not None
+            self._flow.outgoing.unfinished or self._turn.answer_awaited or self._turn.waiting is not None
         )
 
     # -- what the user asks for: each returns the octets to send
@@ -105,7 +132,7 @@ class ClientLink:
         """SNRM. The link is set up anew where there was one. Raises LocalProtocolError in no state."""
         self.state = step(self.state, Event.SNRM)
         self._flow = self._new_flow(DEFAULTS)
-        self._forget_exchange()
+        self._turn = _Turn()
         return self._ask(self._snrm(), now_s)
 
     def send(self, apdu: bytes, now_s: float, *, answered: bool = True) -> bytes:
@@ -114,34 +141,30 @@ class ClientLink:
         answered: whether the server answers it; if not, Delivered says that it has all of it.
         Raises LocalProtocolError unless the link is `idle`.
         """
+        self.state = step(self.state, Event.INFORMATION)
         if not self.idle:
-            step(self.state, Event.INFORMATION)
             raise LocalProtocolError("an APDU is under way on this HDLC link already")
         if not 0 < len(apdu) <= self.settings.apdu_octets_max:
             raise LocalProtocolError(f"an APDU of 1..{self.settings.apdu_octets_max} octets, not {len(apdu)}")
-        self._waiting = (bytes(apdu), answered)
-        return b"" if self._awaiting else self._send_waiting(now_s)
+        self._turn.waiting = (bytes(apdu), answered)
+        return b"" if self._turn.awaiting else self._send_waiting(now_s)
 
     def keep_alive(self, now_s: float) -> bytes:
         """RR, so that the server's inactivity time-out starts again. Nothing while the server has the turn."""
         self.state = step(self.state, Event.SUPERVISION)
-        return b"" if self._awaiting or not self.idle else self._ask(self._flow.ready(), now_s)
+        return b"" if self._turn.awaiting or not self.idle else self._ask(self._flow.ready(), now_s)
 
     def disconnect(self, now_s: float) -> bytes:
         """DISC, whatever is under way. LinkDown comes with the UA or DM, or when the server stays silent."""
         self.state = step(self.state, Event.DISC)
-        self._forget_exchange()
+        self._turn = _Turn()
         return self._ask(self._disc(), now_s)
 
     def send_unnumbered(self, apdu: bytes, destination: ServerAddress | None = None) -> bytes:
         """UI frames to this server or to another (such as all stations): no link is needed, and no answer comes."""
         octets = self.parameters.transmit_octets if self.state is State.CONNECTED else INFORMATION_OCTETS_DEFAULT
         peer = self._peer if destination is None else destination.encode()
-        whole = LLC_COMMAND + apdu
-        return b"".join(
-            frames.encode(peer, self._own, Kind.UI, whole[begin : begin + octets], begin + octets < len(whole))
-            for begin in range(0, len(whole), octets)
-        )
+        return unnumbered_frames(peer, self._own, LLC_COMMAND + apdu, octets_max=octets, last_final=False)
 
     # -- what the edge reports
 
@@ -161,10 +184,12 @@ class ClientLink:
     def next_deadline(self) -> float | None:
         """When `timed_out` wants to be called, None while nothing is awaited."""
         in_frame_s = self.receiver.next_deadline()
-        wait_s = self._deadline_s if self._poll_s is None else self._poll_s
-        if wait_s is None or (in_frame_s is not None and self._awaiting):
-            return in_frame_s  # an answer that has begun is not late
-        return wait_s if in_frame_s is None else min(in_frame_s, wait_s)
+        wait_s = self._turn.poll_s
+        if self._turn.deadline_s is not None:
+            wait_s = self._late_s()
+        if wait_s is None or in_frame_s is None:
+            return in_frame_s if wait_s is None else wait_s
+        return min(in_frame_s, wait_s)
 
     def timed_out(self, now_s: float) -> list[LinkEvent]:
         """What time has brought about. Nothing happens before the deadline."""
@@ -174,24 +199,27 @@ class ClientLink:
             return events
         for frame in self.receiver.timed_out(now_s):
             self._take(frame, now_s, events)
-        if self.receiver.inside_frame and self._awaiting and self.receiver.next_deadline() is not None:
-            return events
-        if self._poll_s is not None and now_s >= self._poll_s:
-            self._poll_s = None
-            events.append(Transmit(self._ask(self._flow.ready(), now_s)))
-        elif self._deadline_s is not None and now_s >= self._deadline_s:
+        if self._turn.deadline_s is not None and now_s >= self._late_s():
             for frame in self.receiver.line_silent():
                 self._take(frame, now_s, events)
-            if self._deadline_s is not None and now_s >= self._deadline_s:
-                self._silence(now_s, events)
+        if self._turn.deadline_s is not None and now_s >= self._late_s():
+            self._silence(now_s, events)
+        elif self._turn.poll_s is not None and now_s >= self._turn.poll_s:
+            events.append(Transmit(self._ask(self._flow.ready(), now_s)))
         return events
 
+    def _late_s(self) -> float:
+        """When the answer is late. One that has begun may take as long again, but no longer: it may be noise."""
+        assert self._turn.deadline_s is not None  # both callers have looked
+        begun = self.receiver.next_deadline() is not None
+        return self._turn.deadline_s + self.settings.response_s if begun else self._turn.deadline_s
+
     def line_lost(self) -> list[LinkEvent]:
-        """What lies below is gone. LinkDown unless the link was down already."""
+        """What lies below is gone. LinkDown unless the link was known to be down already."""
         was = self.state
         self.state = step(self.state, Event.LINE_LOST)
-        self._forget_exchange()
-        return [] if was is State.DISCONNECTED else [LinkDown(DownReason.LINE_LOST)]
+        self._turn = _Turn()
+        return [] if was in (State.DISCONNECTED, State.REJECTED) else [LinkDown(DownReason.LINE_LOST)]
 
     # -- frames
 
@@ -216,35 +244,32 @@ class ClientLink:
 
     def _ua_came(self, frame: Frame, now_s: float, events: list[LinkEvent]) -> None:
         if self.state is State.DISCONNECTING:
-            self._down(Event.UA, LinkDown(DownReason.CLOSED_BY_US), events)
+            self._down(Event.UA, DownReason.CLOSED_BY_US, events)
             return
         try:
             said = parameters.decode(frame.information)
         except RemoteProtocolError as error:
-            self._down(Event.GIVEN_UP, LinkDown(DownReason.WRONG_PARAMETERS, error.message), events)
+            self._down(Event.GIVEN_UP, DownReason.WRONG_PARAMETERS, events, error.message)
             return
         self.state = step(self.state, Event.UA)
         self._flow = self._new_flow(parameters.agree(self.settings.proposal, said))
-        self._forget_exchange()
+        self._turn = _Turn()
         events.append(LinkUp(self.parameters))
 
     def _dm_came(self, frame: Frame, now_s: float, events: list[LinkEvent]) -> None:
-        reason = {
-            State.CONNECTING: DownReason.REFUSED,
-            State.DISCONNECTING: DownReason.CLOSED_BY_US,
-            State.DISCONNECTED: None,
-        }.get(self.state, DownReason.DISCONNECTED_MODE)
+        reason = _DM_MEANS.get(self.state)
         if reason is None:
+            self.state = step(self.state, Event.DM)
             events.append(LinkFinding(LinkFindingKind.UNEXPECTED, frame))
         else:
-            self._down(Event.DM, LinkDown(reason), events)
+            self._down(Event.DM, reason, events)
 
     def _frmr_came(self, frame: Frame, now_s: float, events: list[LinkEvent]) -> None:
         if self.state is State.REJECTED:
             events.append(LinkFinding(LinkFindingKind.UNEXPECTED, frame))
             return
         reject = frame_reject.decode(frame.information)
-        self._down(Event.FRMR, LinkDown(DownReason.FRAME_REJECTED, str(reject or "")), events)
+        self._down(Event.FRMR, DownReason.FRAME_REJECTED, events, str(reject or ""))
 
     def _numbered_came(self, frame: Frame, now_s: float, events: list[LinkEvent]) -> None:
         outgoing, incoming = self._flow.outgoing, self._flow.incoming
@@ -258,23 +283,23 @@ class ClientLink:
             events.append(LinkFinding(LinkFindingKind.WRONG_ACKNOWLEDGEMENT, frame))
             return
         if in_sequence or outgoing.acknowledged != before:
-            self._attempts = self._polls = 0
+            self._turn.silences = self._turn.repeats = self._turn.polls = 0
         if in_sequence:
             self._information_came(frame, events)
             if self.state is not State.CONNECTED:
                 return
         elif is_information:
-            repeated = not self._awaiting
+            repeated = not self._turn.awaiting
             kind = LinkFindingKind.REPEATED if repeated else LinkFindingKind.OUT_OF_SEQUENCE
             events.append(LinkFinding(kind, frame))
-        self._server_busy = frame.kind is Kind.RNR
-        if not self._awaiting:
+        self._turn.server_busy = frame.kind is Kind.RNR
+        if not self._turn.awaiting:
             return
         if frame.final:
-            self._awaiting, self._deadline_s = False, None
-            self._turn(now_s, events, gap=is_information and not in_sequence)
+            self._turn.awaiting, self._turn.deadline_s = False, None
+            self._take_turn(now_s, events, is_information=is_information, gap=is_information and not in_sequence)
         else:
-            self._deadline_s = now_s + self.settings.response_s
+            self._turn.deadline_s = now_s + self.settings.response_s
 
     def _information_came(self, frame: Frame, events: list[LinkEvent]) -> None:
         """The I frame with the expected number. One that is too long is taken: a meter cannot be told to cut better."""
@@ -282,97 +307,89 @@ class ClientLink:
             events.append(LinkFinding(LinkFindingKind.TOO_LONG, frame, taken=True))
         whole = self._flow.incoming.take(frame)
         if self._flow.incoming.too_long:
-            self._down(Event.GIVEN_UP, LinkDown(DownReason.APDU_TOO_LONG), events)
-        elif whole is not None and not whole.startswith(self._flow.llc_in):
-            events.append(LinkFinding(LinkFindingKind.WRONG_LLC, frame))
+            self._down(Event.GIVEN_UP, DownReason.APDU_TOO_LONG, events)
         elif whole is not None:
-            self._answer_awaited = False
-            events.append(Received(whole[len(self._flow.llc_in) :]))
+            self._turn.answer_awaited = False
+            if whole.startswith(self._flow.llc_in):
+                events.append(Received(whole[len(self._flow.llc_in) :]))
+            else:
+                events.append(LinkFinding(LinkFindingKind.WRONG_LLC, frame))
 
     # -- whose turn it is
 
-    def _turn(self, now_s: float, events: list[LinkEvent], *, gap: bool) -> None:
+    def _take_turn(self, now_s: float, events: list[LinkEvent], *, is_information: bool, gap: bool) -> None:
         """The server has given the turn back: what is to be done with it follows from the numbers."""
-        if self._flow.outgoing.unfinished and not self._server_busy:
-            self._repeat(self._flow.row, now_s, events)
-        elif not self._server_busy and (self._flow.incoming.partial or gap):
-            self._repeat(self._flow.ready, now_s, events)
-        elif self._answer_awaited or self._flow.outgoing.unfinished:
+        outgoing, incoming = self._flow.outgoing, self._flow.incoming
+        if outgoing.unfinished and not self._turn.server_busy:
+            self._go_on(self._flow.row, now_s, events)
+        elif gap or (incoming.partial and is_information):
+            self._go_on(self._flow.ready, now_s, events)
+        elif self._turn.answer_awaited or outgoing.unfinished or incoming.partial:
             self._poll_later(now_s, events)
-        elif self._waiting is not None:
+        elif self._turn.waiting is not None:
             events.append(Transmit(self._send_waiting(now_s)))
-        elif self._delivery_awaited:
-            self._delivery_awaited = False
+        elif self._turn.delivery_awaited:
+            self._turn.delivery_awaited = False
             events.append(Delivered())
 
-    def _poll_later(self, now_s: float, events: list[LinkEvent]) -> None:
-        self._attempts = 0
-        self._polls += 1
-        if self._polls > self.settings.busy_polls_max:
-            self._down(Event.GIVEN_UP, LinkDown(DownReason.BUSY), events)
+    def _go_on(self, octets: Callable[[], bytes], now_s: float, events: list[LinkEvent]) -> None:
+        """Say what comes next, or the same again if the numbers have not moved."""
+        if self._turn.repeats > self.settings.retries_max:
+            self._down(Event.GIVEN_UP, DownReason.NO_PROGRESS, events)
         else:
-            self._poll_s = now_s + self.settings.busy_poll_s
-
-    def _repeat(self, octets: Callable[[], bytes], now_s: float, events: list[LinkEvent]) -> None:
-        """Go on, or try again: `_attempts` counts since the numbers moved last."""
-        if self._attempts > self.settings.retries_max:
-            self._down(Event.GIVEN_UP, LinkDown(DownReason.NO_PROGRESS), events)
-        else:
+            self._turn.repeats += 1
             events.append(Transmit(self._ask(octets(), now_s)))
+
+    def _poll_later(self, now_s: float, events: list[LinkEvent]) -> None:
+        self._turn.silences = self._turn.repeats = 0
+        self._turn.polls += 1
+        if self._turn.polls > self.settings.busy_polls_max:
+            self._down(Event.GIVEN_UP, DownReason.BUSY, events)
+        else:
+            self._turn.poll_s = now_s + self.settings.busy_poll_s
 
     def _silence(self, now_s: float, events: list[LinkEvent]) -> None:
         """The response time-out has passed."""
-        if self._attempts > self.settings.retries_max:
-            waited = f"asked {self._attempts} times, {self.settings.response_s:g} s each"
-            self._down(Event.GIVEN_UP, LinkDown(DownReason.NO_ANSWER, waited), events)
+        settings = self.settings
+        self._turn.silences += 1
+        if self._turn.silences > settings.retries_max:
+            text = f"asked {self._turn.silences} times, {settings.response_s:g} s each"
+            self._down(Event.GIVEN_UP, DownReason.NO_ANSWER, events, text)
         elif self.state is State.CONNECTING:
             self.state = step(self.state, Event.SNRM)
             events.append(Transmit(self._ask(self._snrm(), now_s)))
         elif self.state is State.DISCONNECTING:
             self.state = step(self.state, Event.DISC)
             events.append(Transmit(self._ask(self._disc(), now_s)))
-        elif self.settings.recovery is Recovery.RESEND and self._flow.outgoing.unfinished:
+        elif settings.recovery is Recovery.RESEND and self._flow.outgoing.unfinished:
             events.append(Transmit(self._ask(self._flow.row(), now_s)))
         else:
             events.append(Transmit(self._ask(self._flow.ready(), now_s)))
 
     def _send_waiting(self, now_s: float) -> bytes:
-        assert self._waiting is not None  # send() has put it there
-        apdu, answered = self._waiting
-        self._waiting = None
-        self._answer_awaited, self._delivery_awaited = answered, not answered
-        self._attempts = self._polls = 0
+        assert self._turn.waiting is not None  # send() has put it there
+        apdu, answered = self._turn.waiting
+        self._turn.waiting = None
+        self._turn.answer_awaited, self._turn.delivery_awaited = answered, not answered
+        self._turn.silences = self._turn.polls = 0
+        self._turn.repeats = 1
         self._flow.load(apdu)
         return self._ask(self._flow.row(), now_s)
 
     def _ask(self, octets: bytes, now_s: float) -> bytes:
         """Octets that end with a P bit: from now on the turn is the server's."""
-        self._attempts += 1
-        self._awaiting = True
-        self._poll_s = None
-        self._deadline_s = now_s + self.settings.response_s
+        self._turn.awaiting = True
+        self._turn.poll_s = None
+        self._turn.deadline_s = now_s + self.settings.response_s
         return octets
 
-    def _down(self, event: Event, down: LinkDown, events: list[LinkEvent]) -> None:
+    def _down(self, event: Event, reason: DownReason, events: list[LinkEvent], text: str = "") -> None:
         self.state = step(self.state, event)
-        self._forget_exchange()
-        events.append(down)
-
-    def _forget_exchange(self) -> None:
-        self._waiting: tuple[bytes, bool] | None = None  # an APDU until the turn is ours, and whether it is answered
-        self._awaiting = False  # a frame with the F bit
-        self._answer_awaited = False  # an APDU
-        self._delivery_awaited = False
-        self._server_busy = False
-        self._attempts = 0  # polls since the numbers moved
-        self._polls = 0  # answers without news since then
-        self._deadline_s: float | None = None
-        self._poll_s: float | None = None
+        self._turn = _Turn()
+        events.append(LinkDown(reason, text))
 
     def _new_flow(self, agreed: Parameters) -> Flow:
-        return Flow(
-            agreed, self._own, self._peer, is_client=True, apdu_octets_max=self.settings.apdu_octets_max
-        )
+        return Flow(agreed, self._own, self._peer, is_client=True, apdu_octets_max=self.settings.apdu_octets_max)
 
     def _snrm(self) -> bytes:
         settings = self.settings

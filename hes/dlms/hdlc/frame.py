@@ -115,9 +115,7 @@ def control(kind: Kind, *, final: bool = True, send: int = 0, receive: int = 0) 
     return octet | receive << 5 if kind in NUMBERED else octet
 
 
-def encode(
-    destination: bytes, source: bytes, control: int, information: bytes = b"", segmented: bool = False
-) -> bytes:
+def encode(destination: bytes, source: bytes, control: int, information: bytes = b"", segmented: bool = False) -> bytes:
     """A frame with both flags; arguments as in `Frame`. Raises LocalProtocolError when it is too long to be one."""
     length = 5 + len(destination) + len(source)
     if information:

@@ -35,7 +35,7 @@ class FrameReject:
         return bytes((self.control, self.next_send << 1 | self.next_receive << 5, self.reason))
 
     def __str__(self) -> str:
-        reasons = " and ".join(flag.name.lower().replace("_", " ") for flag in RejectReason if flag in self.reason)
+        reasons = " and ".join(str(flag.name).lower().replace("_", " ") for flag in self.reason)
         return f"control {self.control:02X}, {reasons or 'no reason given'}"
 
 

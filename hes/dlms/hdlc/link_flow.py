@@ -45,11 +45,6 @@ class Outgoing:
         """Whether the peer lacks something yet, sent or not."""
         return self._begin < len(self._octets)
 
-    @property
-    def started(self) -> bool:
-        """Whether the peer has acknowledged a part of what is unfinished."""
-        return 0 < self._begin < len(self._octets)
-
     def load(self, information: bytes) -> None:
         """Take a new APDU with its LLC header; what was unfinished is given up, and its numbers are used again."""
         self._octets, self._begin, self.outstanding = information, 0, 0
@@ -66,7 +61,7 @@ class Outgoing:
 
     def row(self) -> list[tuple[int, bytes, bool]]:
         """A window of segments from the first without acknowledgement on: N(S), octets, whether more follow."""
-        segments = []
+        segments: list[tuple[int, bytes, bool]] = []
         begin, end = self._begin, len(self._octets)
         while begin < end and len(segments) < self.window:
             following = begin + self._octets_max

@@ -65,3 +65,7 @@ class ServerLinkSettings:
     rejects_frames: bool = True
     says_disconnected: bool = True
     apdu_octets_max: int = APDU_OCTETS_MAX
+
+
+CLIENT_DEFAULTS: Final = ClientLinkSettings()
+SERVER_DEFAULTS: Final = ServerLinkSettings()

@@ -125,9 +125,7 @@ class Push:
 class PushReceiver:
     """Octets from a push port in, APDUs out. receiver: counts and names what was no frame."""
 
-    def __init__(
-        self, *, inter_octet_s: float | None = INTER_OCTET_S, apdu_octets_max: int = APDU_OCTETS_MAX
-    ) -> None:
+    def __init__(self, *, inter_octet_s: float | None = INTER_OCTET_S, apdu_octets_max: int = APDU_OCTETS_MAX) -> None:
         self.receiver = Receiver(inter_octet_s=inter_octet_s)
         self._assembler = UnnumberedAssembler(apdu_octets_max=apdu_octets_max)
 
@@ -164,21 +162,19 @@ def unnumbered_frames(
     source: bytes,
     information: bytes,
     *,
-    information_octets_max: int = INFORMATION_OCTETS_DEFAULT,
+    octets_max: int = INFORMATION_OCTETS_DEFAULT,
     control: int = Kind.UI,
+    last_final: bool = True,
 ) -> bytes:
-    """`information` (LLC header and APDU) in frames without numbers; the last has the P/F bit in its control octet."""
-    if not 1 <= information_octets_max <= INFORMATION_OCTETS_MAX:
+    """`information` (LLC header and APDU) in frames without numbers. last_final: the P/F bit in the last of them."""
+    if not 1 <= octets_max <= INFORMATION_OCTETS_MAX:
         raise LocalProtocolError(f"an HDLC information field has 1..{INFORMATION_OCTETS_MAX} octets")
     pieces = []
-    for begin in range(0, len(information), information_octets_max):
-        end = begin + information_octets_max
+    for begin in range(0, len(information), octets_max):
+        end = begin + octets_max
         more = end < len(information)
-        pieces.append(
-            frames.encode(
-                destination, source, control if more else control | POLL_FINAL, information[begin:end], more
-            )
-        )
+        octet = control | POLL_FINAL if last_final and not more else control
+        pieces.append(frames.encode(destination, source, octet, information[begin:end], more))
     return b"".join(pieces)
 
 
@@ -187,14 +183,12 @@ def encode_push(
     *,
     server: ServerAddress,
     client_sap: int,
-    information_octets_max: int = INFORMATION_OCTETS_DEFAULT,
+    octets_max: int = INFORMATION_OCTETS_DEFAULT,
     kind: Kind = Kind.UI,
 ) -> bytes:
-    """The frames in which a meter pushes `apdu`. kind: UI, or I for control 10 as one make has it."""
-    return unnumbered_frames(
-        encode_client_address(client_sap),
-        server.encode(),
-        LLC_RESPONSE + apdu,
-        information_octets_max=information_octets_max,
-        control=kind,
-    )
+    """The frames in which a meter pushes `apdu`.
+
+    octets_max: of an information field, 1..2030. kind: UI, or I for control 10 as one make has it.
+    """
+    destination = encode_client_address(client_sap)
+    return unnumbered_frames(destination, server.encode(), LLC_RESPONSE + apdu, octets_max=octets_max, control=kind)

@@ -122,10 +122,12 @@ class Receiver:
         if missing is None:
             return flag + 1
         if missing:
-            return self._wait_for(flag + missing)
+            self._wanted_octets = flag + missing
+            return None
         closing = flag + 1 + ((buffer[flag + 1] << 8 | buffer[flag + 2]) & LENGTH)
         if len(buffer) <= closing:
-            return self._wait_for(closing + 1)
+            self._wanted_octets = closing + 1
+            return None
         if buffer[closing] != FLAG:
             return self._refused(flag, RemoteProtocolError("no flag closes the HDLC frame at its length"))
         try:
@@ -170,9 +172,6 @@ class Receiver:
             self._refused(flag, RemoteProtocolError(wrong, octet_offset=check_at))
             return None
         return 0
-
-    def _wait_for(self, octets: int) -> None:
-        self._wanted_octets = octets
 
     def _refused(self, flag: int, error: RemoteProtocolError) -> int:
         self.counters.refused += 1

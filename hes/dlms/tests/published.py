@@ -1,7 +1,7 @@
 """Published octets of the application layer, with the keys they go with.
 
-Marked GB: examples of the Green Book / IEC 62056-5-3, as reproduced in several open code bases; the others were
-computed from the same keys and checked with two libraries. Origins: docs/protocols/dlms-application.md §8.
+Marked GB: said to be examples of the Green Book / IEC 62056-5-3, some of which open code bases reproduce (the books
+were not at hand); the others were computed from the same keys. Origins: docs/protocols/dlms-application.md §8.
 """
 
 

@@ -83,6 +83,8 @@ async def fill(path: Path) -> list[int]:
             SessionEvent(1000 * (DAY_S + 10), ids[0], "login", ""),
             SessionEvent(1000 * (DAY_S + 500), ids[0], "lost", HOSTILE),
             SessionEvent(1000 * (DAY_S + 700), ids[0], "login", ""),
+            SessionEvent(1000 * (DAY_S + 800), ids[0], "login", ""),
+            SessionEvent(1000 * (DAY_S + 800), ids[0], "lost", "replaced by a newer login"),
             SessionEvent(1000 * (DAY_S + 20), None, "refused", "stranger"),
         ],
         missing=[Missing(ids[5], channels[0], DAY_S - 85_500, DAY_S, 900, "daily", "meter_silent")],
@@ -205,7 +207,7 @@ def test_the_other_charts_say_what_the_store_says(written: Path) -> None:
     assert there["x"] == [
         "2024-12-10 08:00:10", "2024-12-10 08:08:20", None, "2024-12-10 08:11:40", "2024-12-11 08:00:00", None,
     ]  # fmt: skip
-    assert lost["text"] == [HOSTILE]
+    assert lost["text"] == [HOSTILE, "replaced by a newer login"], "but the concentrator was there all the time"
 
 
 def test_a_counter_is_drawn_as_power_and_a_gap_as_a_gap(written: Path) -> None:

@@ -61,6 +61,24 @@ def test_a_session_is_one_tcp_connection_from_handshake_to_end(tmp_path: Path) -
     assert all(sums_are_right(packet) for _, packet in found)
 
 
+def test_a_session_that_dials_in_again_has_two_connections_until_the_old_one_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "run.pcapng"
+    with PcapngTap(path) as tap:
+        for number in range(2):
+            tap.session_event(MIDNIGHT_S, "a", SESSION_OPENED)
+            tap.frame(MIDNIGHT_S, "a", UP, LOGIN)
+            tap.session_event(MIDNIGHT_S, "a", "login", str(number))
+        tap.session_event(MIDNIGHT_S, "a", SESSION_CLOSED, "replaced")
+        tap.frame(MIDNIGHT_S, "a", DOWN, CONFIRM)
+        tap.session_event(MIDNIGHT_S, "a", SESSION_CLOSED)
+        tap.session_event(MIDNIGHT_S, "a", SESSION_CLOSED)
+    old, new = read_capture(path).conversations
+    assert [chunk.octets for chunk in old.chunks] == [LOGIN]
+    assert [chunk.octets for chunk in new.chunks] == [LOGIN, CONFIRM]
+    ends = [packet[TCP].sport for _, packet in packets(path) if packet[TCP].flags.F]
+    assert ends == [old.client.port, HEAD_END_PORT, new.client.port, HEAD_END_PORT]
+
+
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(list(Direction)), st.binary(min_size=1))))
 def test_every_packet_has_right_sums_and_every_stream_comes_back(
     tmp_path_factory: pytest.TempPathFactory, frames: list[tuple[str, Direction, bytes]]

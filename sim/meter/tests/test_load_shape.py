@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from hes import toml_file
@@ -36,7 +38,7 @@ def test_hours_become_quarter_hours_with_the_same_sum_and_no_steps() -> None:
     slots = load_shape.slots(weights)
     assert sum(slots) == 4 * 8 * sum(weights)
     rising = slots[6:90]
-    assert all(0 <= after - before <= 10 for before, after in zip(rising, rising[1:], strict=False))
+    assert all(0 <= after - before <= 10 for before, after in pairwise(rising))
 
 
 def test_every_fault_of_a_shape_is_listed_with_its_line() -> None:

@@ -1,0 +1,21 @@
+"""Where log lines of a command go: standard error, warnings and worse unless asked for more. Never standard output."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+LEVEL_VARIABLE = "AMILOOP_LOG"
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure() -> None:
+    """Set structlog up once per process; AMILOOP_LOG names the level (debug, info, warning, error)."""
+    import structlog  # not needed by `amiloop --help`
+
+    level = LEVELS.get(os.environ.get(LEVEL_VARIABLE, "warning").lower(), logging.WARNING)
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
