@@ -145,6 +145,8 @@ def _sentence(kind: str, text: str, got: object, inside: Sequence[str | int], mo
     shown = repr(got)
     if len(shown) > GOT_CHARACTERS_MAX:
         shown = shown[:GOT_CHARACTERS_MAX] + "..."
+    if kind == "string_pattern_mismatch" and allowed:
+        return f"should be {allowed}, not {shown}"
     said_already = kind == "literal_error" or not allowed or allowed in said
     return f"{said}, not {shown}" + ("" if said_already else f" ({allowed})")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -62,6 +63,11 @@ class MeterConnection(asyncio.Protocol):
             self._endpoint.link_lost()
 
 
+def set_today(device: MeterDevice, clock: Clock) -> MeterDevice:
+    """`device` with its clock set now: a drift since the start of its world, months ago, is no use to anybody."""
+    return replace(device, identity=replace(device.identity, clock_set_ms=int(clock.epoch_s() * 1000)))
+
+
 async def serve_meter(
     links: Links,
     url: str,
@@ -72,9 +78,9 @@ async def serve_meter(
     clock: Clock | None = None,
 ) -> None:
     """Serve `device` at `url` until cancelled. announce: told the URL to connect to, with the port really taken."""
-    endpoint = population.endpoint(device)
     connections: dict[MeterConnection, None] = {}
     real = clock or SystemClock()
+    endpoint = population.endpoint(set_today(device, real))
     door = await links.listen(url, lambda: MeterConnection(endpoint, real, connections))
     try:
         announce(door.addresses[0])

@@ -52,6 +52,10 @@ class ReadPlan:
         return ClientSettings(client_sap=self.public_client, server_sap=self.settings.server_sap)
 
 
+SYSTEM_TITLE = b"AMLREAD1"
+"""Ours where none is given; a meter that knows its clients by title wants its own [A]."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
     """What the options and the secrets file gave; b"" where they gave nothing. Its repr shows no secret."""
@@ -95,11 +99,10 @@ def _security(
     given = {
         "--key": credentials.key,
         "--auth-key": credentials.auth_key,
-        "--system-title": credentials.system_title,
     }
     if mechanism is not Mechanism.HLS_GMAC and not credentials.key and not credentials.auth_key:
         if dedicated:
-            raise ValueError("--dedicated needs --key, --auth-key and --system-title.")
+            raise ValueError("--dedicated needs --key and --auth-key.")
         return None
     missing = [option for option, value in given.items() if not value]
     if missing:
@@ -109,7 +112,7 @@ def _security(
     if control is None and mechanism is not Mechanism.HLS_GMAC:
         raise ValueError("--protection none leaves no use for keys without --auth gmac.")
     return ClientSecurity(
-        system_title=credentials.system_title,
+        system_title=credentials.system_title or SYSTEM_TITLE,
         keys=EncryptionKeys(credentials.key, credentials.auth_key),
         control=SecurityControl.of() if control is None else control,
         style=STYLES[style],

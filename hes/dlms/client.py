@@ -228,8 +228,10 @@ class Client:
 
     def _answer(self, plain: bytes, opened: Unprotected | None) -> ClientEvent:
         exchange = self._exchange
-        if exchange is None or len(plain) < 3:
+        if exchange is None:
             return Ignored(reason="nothing was asked", apdu=plain)
+        if len(plain) < 3:
+            raise RemoteProtocolError("an answer without its invoke id", octet_offset=len(plain))
         if (plain[2] ^ exchange.invoke) & _INVOKE_ID_MASK:
             return Ignored(
                 reason=f"answer to invoke id {plain[2] & 15}, waiting for {exchange.invoke & 15}", apdu=plain

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from cryptography.hazmat.primitives.constant_time import bytes_eq
+
 from hes.dlms.acse import Aare, Aarq
 from hes.dlms.apdu import ConfirmedServiceError
 from hes.dlms.codes import (
@@ -64,7 +66,8 @@ INITIATE_REFUSED: Final = _initiate_error(InitiateError.REFUSED_BY_THE_VDE_HANDL
 
 
 def judge_acse(aarq: Aarq, client: ClientAccess, secret: bytes) -> Refused | None:
-    """The ACSE part; None when nothing speaks against it. secret: the client's LLS password.
+    """The ACSE part; None when nothing speaks against it. secret: the client's LLS password,
+    b"" when it has none: then nobody gets in with it.
 
     Cases APPL_OPEN_4 (version), APPL_OPEN_5 (context), APPL_OPEN_6 (titles), APPL_OPEN_7 (authentication).
     """
@@ -75,7 +78,7 @@ def judge_acse(aarq: Aarq, client: ClientAccess, secret: bytes) -> Refused | Non
     refused = _judge_mechanism(aarq, client)
     if refused is not None:
         return refused
-    if client.mechanism is Mechanism.LLS and aarq.authentication_value != secret:
+    if client.mechanism is Mechanism.LLS and not (secret and bytes_eq(aarq.authentication_value, secret)):
         return AUTHENTICATION_FAILED
     if client.mechanism.high_level and not (
         CHALLENGE_OCTETS_MIN <= len(aarq.authentication_value) <= CHALLENGE_OCTETS_MAX

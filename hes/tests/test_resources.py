@@ -29,7 +29,8 @@ def wheel(tmp_path: Path) -> Path:
 
 def test_a_wheel_has_its_fixtures_inside_hes(tmp_path: Path) -> None:
     hes = wheel(tmp_path)
-    assert resources.file("fixtures/profiles", "ami-1p", hes_folder=hes) == hes / "_shipped/fixtures/profiles/ami-1p.toml"
+    found = resources.file("fixtures/profiles", "ami-1p", hes_folder=hes)
+    assert found == hes / "_shipped/fixtures/profiles/ami-1p.toml"
     assert resources.file_or_shipped("village", "scenarios/worlds", hes_folder=hes).name == "village.toml"
 
 

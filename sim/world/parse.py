@@ -219,13 +219,16 @@ def _retries(source: RetriesTable) -> RetryPolicy:
 
 def _plan(source: PlanTable, zone: str, start_s: int) -> Plan:
     every = source.every or DAY_S
+    lookback_s = source.lookback or every
+    # what was captured before the start is the business of plans that look back a day or more
+    valid_from_s = start_s if lookback_s >= DAY_S else start_s + lookback_s
     return Plan(
         name=source.name,
         item=source.what,
         at_s=source.at if source.at is not None else tuple(range(0, DAY_S, every)),
-        lookback_s=source.lookback or every,
+        lookback_s=lookback_s,
         window_s=source.window,
-        valid_from_s=start_s,
+        valid_from_s=valid_from_s,
         settle_s=source.settle,
         zone=zone,
     )

@@ -17,8 +17,6 @@ from typing import Protocol
 from hes.dlms.cosem.access import SecurityPolicy
 from hes.dlms.security import EncryptionKeys
 
-COUNTER_MAX = 0xFFFF_FFFF
-
 
 class SecurityState(Protocol):
     """Keys, secrets and counters of one device. `setup` is the E of 0.0.43.E."""

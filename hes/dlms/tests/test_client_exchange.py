@@ -109,6 +109,7 @@ def test_a_server_that_takes_almost_nothing_gets_no_blocks():
         b"",
         b"\xff\xff",
         b"\xc0\x01",
+        b"\xc4\x01",
         b"\xc4\x01\xc1",
         b"\xc4\x01\xc1\x00",  # no data
         b"\xc4\x01\xc1\x01\x00",  # success without data

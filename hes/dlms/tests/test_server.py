@@ -172,6 +172,14 @@ def test_acse_refusals(changes, diagnostic):
     assert refusal_of(Wire(bm.READER)(lls_aarq(**changes).encode())) == (diagnostic, None)
 
 
+def test_a_client_without_a_password_gets_in_with_none():
+    meter = bm.BenchMeter()
+    meter.security.secrets = {}
+    for value in (b"", b"12345678"):
+        answer = Wire(bm.READER, meter=meter)(lls_aarq(authentication_value=value).encode())
+        assert refusal_of(answer) == (AcseDiagnostic.AUTHENTICATION_FAILURE, None)
+
+
 def test_acse_version_1_among_others_is_accepted():
     assert acse.decode(Wire(bm.READER)(lls_aarq(protocol_version="100001").encode())).result == 0
 
