@@ -1,89 +1,79 @@
-"""The field on real sockets: simulated devices served in real time to whoever connects."""
+"""The field on real sockets and ports: simulated meters served in real time to whoever connects."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
-
-import structlog
+from collections.abc import Callable, Sequence
 
 from hes.clock import Clock, SystemClock
-from hes.dlms import wrapper
-from hes.errors import RemoteProtocolError
-from hes.links.registry import Links
-from sim.meter.endpoint import MeterEndpoint
+from hes.errors import ConfigError, LinkError
+from hes.links.registry import LISTEN_SUFFIX, Links, LinkUrl
+from sim.live import starting_now
+from sim.meter_lines import HDLC_LOWER_FIRST, METERS_MAX, Door, HdlcLine, MakeLine, Station, WrapperLine
 from sim.world.population import MeterDevice, Population
+from sim.world.world import World
 
-log = structlog.get_logger()
+__all__ = ["METERS_MAX", "ExposedMeters", "serve_meters"]
 
-CONNECTIONS_MAX = 8
-"""Connections that one meter takes at a time; one more is closed at once."""
+Announce = Callable[[str], None]
+"""Told where to connect, with the port or the device that was really taken."""
 
 
-class MeterConnection(asyncio.Protocol):
-    """One connection to one meter: wrapper frames in, its answers out. A broken stream ends the connection."""
+class ExposedMeters:
+    """Some meters of a world on one line, from `first` on (a name or number; None: the world's first).
 
-    def __init__(self, endpoint: MeterEndpoint, clock: Clock, open_connections: dict[MeterConnection, None]) -> None:
-        self._endpoint = endpoint
-        self._clock = clock
-        self._open = open_connections
-        self._receiver = wrapper.Receiver()
-        self._transport: asyncio.Transport | None = None
+    Their clocks are set when this is made, and go by `clock` from there on.
+    devices, stations: in the order of the world. Raises ConfigError when the world has no such meters.
+    """
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        if len(self._open) >= CONNECTIONS_MAX:
-            log.warning("connection_refused", reason=f"{CONNECTIONS_MAX} are open already")
-            transport.close()
-            return
-        self._open[self] = None
+    def __init__(self, world: World, first: str | None = None, count: int = 1, *, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self.population = Population(starting_now(world, self.clock))
+        self.devices = _pick(self.population, first, count)
+        self.stations = tuple(
+            Station(
+                self.population.endpoint(device),
+                self.population.meter_type(device.profile, device.shape).profile.server_sap,
+                HDLC_LOWER_FIRST + place,
+            )
+            for place, device in enumerate(self.devices)
+        )
 
-    def data_received(self, data: bytes) -> None:
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
+
+async def serve_meters(links: Links, url: str, meters: ExposedMeters, announce: Announce, *, hdlc: bool) -> None:
+    """Serve `meters` at `url` until cancelled: wait for connections there, or use the one line that it names.
+
+    url: a link to listen on (tcp-listen, pty-listen), or one to open (serial). Raises LinkError when it cannot be
+    opened or the line is lost.
+    """
+    door = Door(meters.stations, meters.clock)
+    make: MakeLine = HdlcLine if hdlc else WrapperLine
+    if LinkUrl.parse(url).scheme.endswith(LISTEN_SUFFIX):
+        listener = await links.listen(url, lambda: make(door))
         try:
-            frames = self._receiver.feed(data)
-        except RemoteProtocolError:
-            frames = []
-        for source, destination, apdu in frames:
-            answer = self._endpoint.answer(wrapper.encode(source, destination, bytes(apdu)), self._clock.epoch_s())
-            if answer is not None:
-                transport.write(answer)
-        if self._receiver.fault is not None:
-            log.warning("connection_ended", reason=self._receiver.fault.message)
-            transport.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._open.pop(self, None)
-        self._transport = None
-        if not self._open:
-            self._endpoint.link_lost()
+            announce(listener.addresses[0])
+            await asyncio.get_running_loop().create_future()
+        finally:
+            listener.close()
+            for line in list(door.lines):
+                line.close()
+    else:
+        _, line = await links.connect(url, lambda: make(door))
+        try:
+            announce(url)
+            why = await asyncio.shield(line.lost)
+        finally:
+            line.close()
+        raise LinkError(f"{url} is lost{f': {why}' if why else ''}; plug it in again and start anew", url=url)
 
 
-def set_today(device: MeterDevice, clock: Clock) -> MeterDevice:
-    """`device` with its clock set now: a drift since the start of its world, months ago, is no use to anybody."""
-    return replace(device, identity=replace(device.identity, clock_set_ms=int(clock.epoch_s() * 1000)))
-
-
-async def serve_meter(
-    links: Links,
-    url: str,
-    population: Population,
-    device: MeterDevice,
-    announce: Callable[[str], None],
-    *,
-    clock: Clock | None = None,
-) -> None:
-    """Serve `device` at `url` until cancelled. announce: told the URL to connect to, with the port really taken."""
-    connections: dict[MeterConnection, None] = {}
-    real = clock or SystemClock()
-    endpoint = population.endpoint(set_today(device, real))
-    door = await links.listen(url, lambda: MeterConnection(endpoint, real, connections))
-    try:
-        announce(door.addresses[0])
-        await asyncio.get_running_loop().create_future()
-    finally:
-        door.close()
+def _pick(population: Population, first: str | None, count: int) -> Sequence[MeterDevice]:
+    devices = list(population.meters.values())
+    world = population.world.name
+    start = next((place for place, device in enumerate(devices) if first in (None, device.name, device.number)), None)
+    if start is None:
+        raise ConfigError(f"world {world} has no meter {first!r}; its first is {devices[0].name}")
+    found = devices[start : start + count]
+    if len(found) < count:
+        raise ConfigError(f"world {world} has {len(found)} meters from {found[0].name} on, not {count}")
+    return found

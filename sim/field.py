@@ -1,31 +1,34 @@
 """The field of a world: its concentrators with their modems, networks and meters, as live objects on one scheduler.
 
-The same parts stand here in virtual time and in real time; what differs is who steps the scheduler.
+The same parts stand here in virtual time and in real time; what differs is who steps the scheduler (`sim.loop` or
+`sim.pacer`) and how concentrators reach the head-end (`sim.uplinks`).
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from hes.clock import Clock
 from sim.dcu.config import DcuConfig, OwnWork
 from sim.dcu.firmware import Dcu
+from sim.dcu.states import Event, State
 from sim.faults.faults import FaultLike, FaultSchedule, Site
 from sim.faults.interventions import intervene
-from sim.media.gprs import GprsModem
-from sim.media.net import Lan, SimNet
 from sim.media.plc import FrameObserver, PlcNetwork
 from sim.meter.endpoint import MeterEndpoint
 from sim.scheduler import Scheduler
 from sim.streams import SeededEntropy, Streams
+from sim.uplinks import Line, Ways
 from sim.world.population import DcuDevice, Population
 from sim.world.world import World
 
-HEAD_END_PLACE = "head-end"
-"""Where concentrators dial: `sim://head-end`; the head-end listens at `sim-listen://head-end`."""
+StateObserver = Callable[[DcuDevice, State, Event, State], None]
+"""Called with a concentrator and its state before, the event and its state after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class FieldSite:
     device: DcuDevice
     dcu: Dcu
     network: PlcNetwork
-    uplink: GprsModem | Lan
+    uplink: Line
     endpoints: dict[str, MeterEndpoint]
 
 
@@ -47,19 +50,21 @@ class Field:
         world: World,
         population: Population,
         *,
-        net: SimNet,
+        ways: Ways,
         scheduler: Scheduler,
         clock: Clock,
         streams: Streams,
         on_frame: FrameObserver | None = None,
+        on_state: StateObserver | None = None,
     ) -> None:
         self.world = world
         self._population = population
-        self._net = net
+        self._ways = ways
         self._scheduler = scheduler
         self._clock = clock
         self._streams = streams
         self._on_frame = on_frame
+        self._on_state = on_state
         self.sites = tuple(self._site(device) for device in population.dcus)
         self._endpoints = {name: endpoint for site in self.sites for name, endpoint in site.endpoints.items()}
         self._schedule_faults()
@@ -81,34 +86,29 @@ class Field:
             self._clock,
             device.name,
             self.world.network(device.spec),
-            utc_offset_s=utc_offset_s(self.world.zone, self.world.start_epoch_s),
+            utc_offset_s=utc_offset_s(self.world.zone, self._clock.epoch_s()),
             on_frame=self._on_frame,
         )
         endpoints = {meter.name: self._population.endpoint(meter) for meter in device.meters}
         for endpoint in endpoints.values():
             network.add_meter(endpoint)
-        uplink = self._uplink(device)
+        way = self._ways(device)
         dcu = Dcu(
-            self._config(device),
-            links=self._net.links(uplink),
+            self._config(device, way.url),
+            links=way.links,
             meters=network,
             clock=self._clock,
             entropy=SeededEntropy(self._streams, "dcu", device.name),
-            modem=uplink,
+            modem=way.line,
+            on_state=None if self._on_state is None else partial(self._on_state, device),
         )
-        return FieldSite(device, dcu, network, uplink, endpoints)
+        return FieldSite(device, dcu, network, way.line, endpoints)
 
-    def _uplink(self, device: DcuDevice) -> GprsModem | Lan:
-        parameters = self.world.uplink(device.spec)
-        if parameters is None:
-            return Lan(self._scheduler, device.name)
-        return GprsModem(self._scheduler, self._streams.stream("gprs", device.name), device.name, parameters)
-
-    def _config(self, device: DcuDevice) -> DcuConfig:
+    def _config(self, device: DcuDevice, url: str) -> DcuConfig:
         settings = self.world.concentrator
         return DcuConfig(
             terminal=device.terminal,
-            main_url=f"sim://{HEAD_END_PLACE}",
+            main_url=url,
             meters=tuple(meter.address for meter in device.meters),
             heartbeat_s=settings.heartbeat_s,
             heartbeats_missed_max=settings.heartbeats_missed_max,

@@ -150,7 +150,15 @@ class _Guards:
         def make(cls: type[Any], *args: Any, **options: Any) -> Any:
             return real.__new__(real if cls is guarded else cls, *args, **options)
 
-        body: dict[str, Any] = {"__new__": make, "__module__": real.__module__, "real": real}
+        def as_pydantic_field(cls: type[Any], source: Any, handler: Any) -> Any:
+            return handler.generate_schema(real)  # pydantic knows types by identity
+
+        body: dict[str, Any] = {
+            "__new__": make,
+            "__module__": real.__module__,
+            "__get_pydantic_core_schema__": classmethod(as_pydantic_field),
+            "real": real,
+        }
         body.update({method: reading(method) for method in methods})
         guarded = _DateType(real.__name__, (real,), body)
         return guarded

@@ -28,12 +28,13 @@ from hes.trace.text import TextTap
 from sim import guards, run_loop
 from sim.clock import VirtualClock
 from sim.digest import Digest
-from sim.field import HEAD_END_PLACE, Field
+from sim.field import Field
 from sim.loop import VirtualLoop
 from sim.media.net import Lan, SimNet
 from sim.meter.keys import head_end_system_title, meter_keys
 from sim.streams import SeededEntropy, Streams
 from sim.timeline import Timeline
+from sim.uplinks import HEAD_END_PLACE, simulated_ways
 from sim.world.population import Population
 from sim.world.world import World
 
@@ -175,7 +176,7 @@ class _Run:
             self.field = Field(
                 world,
                 population,
-                net=net,
+                ways=simulated_ways(world, net, self.loop, self.streams),
                 scheduler=self.loop,
                 clock=self.clock,
                 streams=self.streams,

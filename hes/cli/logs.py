@@ -17,5 +17,5 @@ def configure() -> None:
     level = LEVELS.get(os.environ.get(LEVEL_VARIABLE, "warning").lower(), logging.WARNING)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # standard error as it is now, not as it was
     )

@@ -1,99 +1,119 @@
-"""Serve one simulated meter in real time, for any DLMS client."""
+"""Serve simulated meters in real time, over TCP, a pseudo-terminal or a serial port, for any DLMS client."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from contextlib import suppress
 from typing import Any
 
 import click
 
-from hes.errors import ConfigError
-
 DEFAULT_WORLD = "neighbourhood"
+NEW_PTY = "new"
 
 
 @click.command()
-@click.option("--tcp", "place", metavar="HOST:PORT", required=True, help="Where to listen; port 0 takes a free one.")
+@click.option("--tcp", metavar="HOST:PORT", help="Listen there; port 0 takes a free one.")
+@click.option(
+    "--pty", metavar="[PATH]", is_flag=False, flag_value=NEW_PTY, help="Make a pseudo-terminal, with a link at PATH."
+)
+@click.option("--serial", metavar="DEV", help="Answer on a serial port such as /dev/ttyUSB0.")
+@click.option("--hdlc", is_flag=True, help="Speak HDLC in place of the DLMS wrapper.")
+@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="So many meters on one HDLC line.")
 @click.option("--world", default=DEFAULT_WORLD, show_default=True, help="The world that the meter lives in.")
 @click.option("--name", help="Which meter of the world, by name or number; its first one when left out.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed than the world's own.")
 @click.option("--json", "as_json", is_flag=True, help="Print how to reach it as one JSON object.")
-def meter(place: str, world: str, name: str | None, seed: int | None, *, as_json: bool) -> None:
-    """Serve one meter of a world over the DLMS wrapper, in real time, until interrupted.
+def meter(
+    tcp: str | None,
+    pty: str | None,
+    serial: str | None,
+    count: int,
+    world: str,
+    name: str | None,
+    seed: int | None,
+    *,
+    hdlc: bool,
+    as_json: bool,
+) -> None:
+    """Serve meters of a world in real time until interrupted, on one of --tcp, --pty and --serial.
 
-    It captures and counts by the machine's clock; its clock and relay can be set, and what it says afterwards follows.
-    The keys that are printed are TEST KEYS, derived from the world's seed.
+    A meter captures and counts by the machine's clock; its own clock is set when it starts. Its clock and relay can be
+    set, and what it says afterwards follows. The keys that are printed are TEST KEYS, derived from the world's seed.
     """
     from dataclasses import replace
 
     from hes.links.registry import Links
-    from sim.expose import serve_meter
+    from sim.cli.until_stopped import run_until_stopped
+    from sim.expose import ExposedMeters, serve_meters
     from sim.world import parse
-    from sim.world.population import Population
 
+    url = _url(tcp, pty, serial)
+    _check_count(count, hdlc=hdlc)
     loaded = parse.load(world)
     if seed is not None:
         loaded = replace(loaded, seed=seed)
-    population = Population(loaded)
-    device = next((meter for meter in population.meters.values() if name in (None, meter.name, meter.number)), None)
-    if device is None:
-        raise ConfigError(f"world {loaded.name} has no meter {name!r}; its first is {next(iter(population.meters))}")
+    meters = ExposedMeters(loaded, name, count)
 
-    def announce(url: str) -> None:
-        offer = _offer(url, device, population)
-        click.echo(json.dumps(offer) if as_json else _text(offer))
+    def announce(reached_at: str) -> None:
+        offer = _offer(reached_at, meters, hdlc=hdlc)
+        click.echo(json.dumps(offer, ensure_ascii=False) if as_json else _text(offer))
 
-    with suppress(KeyboardInterrupt):
-        asyncio.run(serve_meter(Links(), f"tcp-listen://{place}", population, device, announce))
+    run_until_stopped(serve_meters(Links(), url, meters, announce, hdlc=hdlc))
 
 
-def _offer(url: str, device: Any, population: Any) -> dict[str, Any]:
-    """How to reach the meter and how to open it."""
+def _url(tcp: str | None, pty: str | None, serial: str | None) -> str:
+    """The link to serve on."""
+    given = {"tcp-listen": tcp, "pty-listen": pty, "serial": serial}
+    urls = [f"{scheme}://{place}" for scheme, place in given.items() if place is not None]
+    if len(urls) != 1:
+        raise click.UsageError("Say where to serve with exactly one of --tcp HOST:PORT, --pty [PATH] and --serial DEV.")
+    return urls[0]
+
+
+def _check_count(count: int, *, hdlc: bool) -> None:
+    from sim.expose import METERS_MAX
+
+    if count > METERS_MAX:
+        raise click.UsageError(f"--count goes up to {METERS_MAX}: that many addresses fit one line.")
+    if count > 1 and not hdlc:
+        raise click.UsageError("--count above 1 needs --hdlc: the wrapper has no address that tells meters apart.")
+
+
+def _offer(url: str, meters: Any, *, hdlc: bool) -> dict[str, Any]:
+    """How to reach the meters and how to open them; the first one's keys stand at the top, `meters` has all."""
     from hes.devices import profiles
-    from sim.meter.keys import meter_keys
+    from sim.cli.offers import meter_offer
 
-    profile = profiles.load(device.profile)
-    keys = meter_keys(population.world.seed, device.system_title)
-    return {
-        "url": url,
-        "meter": device.name,
-        "number": device.number,
-        "profile": profile.name,
-        "server_sap": profile.server_sap,
-        "system_title": device.system_title.hex().upper(),
-        "associations": [
-            {"name": offer.name, "client_sap": offer.client_sap, "authentication": offer.mechanism}
-            for offer in profile.associations
-        ],
-        "test_keys": {
-            "password": keys.password.decode(),
-            "encryption_key": keys.encryption_key.hex().upper(),
-            "authentication_key": keys.authentication_key.hex().upper(),
-        },
-        "invocation_counter": str(profile.invocation_counter),
-    }
+    seed = meters.population.world.seed
+    offers = []
+    for device, station in zip(meters.devices, meters.stations, strict=True):
+        offer = meter_offer(device, profiles.load(device.profile), seed)
+        if hdlc:
+            offer["hdlc_address"] = {"upper": station.server_sap, "lower": station.lower}
+        offers.append(offer)
+    return {"url": url, "framing": "hdlc" if hdlc else "wrapper", **offers[0], "meters": offers}
 
 
 def _text(offer: dict[str, Any]) -> str:
-    keys = offer["test_keys"]
-    lines = [
-        f"meter {offer['meter']} (number {offer['number']}, profile {offer['profile']}) listens at {offer['url']}",
-        f"  server address {offer['server_sap']}, system title {offer['system_title']}",
-        "  clients:",
-    ]
-    lines += [
-        f"    {entry['client_sap']:>3}  {entry['name']:<12} authentication {entry['authentication']}"
-        for entry in offer["associations"]
-    ]
-    lines += [
-        "  TEST KEYS of this world's seed, never for a real meter:",
-        f"    password            {keys['password']}",
-        f"    encryption key      {keys['encryption_key']}",
-        f"    authentication key  {keys['authentication_key']}",
-        f"  invocation counter at {offer['invocation_counter']} (public client)",
-        "  try: amiloop read " + offer["url"] + " clock 1.0.1.8.0.255",
-        "  stop with Ctrl-C",
-    ]
+    from sim.cli.offers import client_lines, key_lines
+
+    first, meters = offer["meters"][0], offer["meters"]
+    how = "HDLC" if offer["framing"] == "hdlc" else "the DLMS wrapper"
+    who = f"meter {first['meter']}" if len(meters) == 1 else f"{len(meters)} meters from {first['meter']} on"
+    lines = [f"{who} at {offer['url']}, on {how}", *client_lines(meters)]
+    lines.append("  TEST KEYS of this world's seed, never for a real meter:")
+    for each in meters:
+        lines.append(f"  {each['meter']}, number {each['number']}, profile {each['profile']}: {_address(each)}")
+        lines.append(f"    system title        {each['system_title']}")
+        lines += key_lines(each)
+    if offer["framing"] == "wrapper":
+        lines.append(f"  try: amiloop read {offer['url']} clock 1.0.1.8.0.255")
+    lines.append("  stop with Ctrl-C")
     return "\n".join(lines)
+
+
+def _address(offer: dict[str, Any]) -> str:
+    address = offer.get("hdlc_address")
+    if address is None:
+        return f"server address {offer['server_sap']}"
+    return f"HDLC server address {address['upper']}/{address['lower']} (upper/lower)"

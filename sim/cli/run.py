@@ -1,4 +1,4 @@
-"""Run a world in virtual time: the head-end reads its field; prints figures and leaves database, report and captures."""
+"""Run a world in virtual time: the head-end reads its field; figures, database, report, captures."""
 
 from __future__ import annotations
 

@@ -71,11 +71,12 @@ class MeterEndpoint:
             self._meter.journal = self._journal
         return self._journal
 
-    def link_lost(self) -> None:
-        """The way to the meter is gone, and with it every association that came over it."""
+    def link_lost(self, client_sap: int | None = None) -> None:
+        """The way to the meter is gone, and with it one client's association over it, or all of them (None)."""
         if self._server is not None:
-            self._server.link_lost()
-            self._meter = self._server = None
+            self._server.link_lost(client_sap)
+            if self._server.idle:
+                self._meter = self._server = None
 
     def take_findings(self) -> list[Finding]:
         """What peers did wrong or oddly in the associations that are open."""

@@ -20,6 +20,7 @@ from hes.errors import ConfigError
 from sim.meter import chance
 from sim.meter.civil import EPOCH_ORDINAL
 from sim.meter.load import DAY_MS, SLOT_MS, Quantity
+from sim.meter.load_shape import SLOTS_PER_DAY
 from sim.meter.meter import Meter
 
 VOLTAGE_DV = 2300
@@ -60,6 +61,8 @@ def voltage_dv(phase: int, meter: Meter, at_ms: int) -> int:
     day, in_day = divmod(local, DAY_MS)
     slot, rest = divmod(in_day, SLOT_MS)
     one, two = meter.load.noise(day, slot)
+    if slot == SLOTS_PER_DAY - 1:
+        two, _ = meter.load.noise(day + 1, 0)
     word = one + (two - one) * rest // SLOT_MS
     site = chance.draw(meter.identity.entity, f"voltage {phase}", -VOLTAGE_SITE_DV, VOLTAGE_SITE_DV)
     return VOLTAGE_DV + site + word * VOLTAGE_WANDER_DV // _WORD

@@ -32,6 +32,7 @@ FIRMWARE_ID = "1.0.0.2.0.255"
 METER_NUMBER = "0.0.96.1.0.255"
 MODELS_KEPT = 64
 CLASS_DATA, CLASS_REGISTER, CLASS_EXTENDED, CLASS_DEMAND, CLASS_CLOCK = 1, 3, 4, 5, 8
+CLOCK_FIRST_S, CLOCK_LAST_S = 946_684_800, 4_102_444_799  # years 2000 to 2099, what a meter's calendar knows [A]
 POWER_EXPONENT = -3  # instant.* gives demand in mW
 _ROLES = {"counters": Role.PUBLIC, "read": Role.READER, "manage": Role.MANAGEMENT}
 _MECHANISMS = {"none": Mechanism.NONE, "lls": Mechanism.LLS, "hls-gmac": Mechanism.HLS_GMAC}
@@ -177,6 +178,8 @@ def _own_time_s(meter: Meter, now_s: float) -> float:
 
 
 def _set_time(meter: Meter, now_s: float, own_s: float) -> DataAccessResult:
+    if not CLOCK_FIRST_S <= own_s <= CLOCK_LAST_S:
+        return DataAccessResult.OTHER_REASON
     meter.interventions().set_clock(int(now_s * 1000), round(own_s * 1000))
     return DataAccessResult.SUCCESS
 

@@ -23,6 +23,7 @@ from sim.meter.journal import FOREVER_MS, Interval
 STATUS_SUMMER_TIME: Final = 0x08
 STATUS_CLOCK_ADJUSTED: Final = 0x20
 STATUS_POWER_DOWN: Final = 0x80
+STAMP_MS_MAX: Final = 1 << 42  # in the year 2109
 
 
 class Run(NamedTuple):
@@ -87,6 +88,11 @@ def _run(borders: Borders, stretch: Stretch, powered: Interval, flags: int, rows
     return Run(first, last, stretch, flags, rows_before) if last >= first else None
 
 
+def _sane(stamp_ms: int) -> int:
+    """A bound of a range inside the time of which calendars know: a client may ask for the year 9999."""
+    return min(max(stamp_ms, 0), STAMP_MS_MAX)
+
+
 class Part(NamedTuple):
     """Stamps first..last of one run."""
 
@@ -121,8 +127,8 @@ class Captured:
 
     def by_stamp(self, from_ms: int | None, to_ms: int | None) -> list[Part]:
         """The rows with stamps from..to, both included; None is an open end."""
-        lowest = None if from_ms is None else self._borders.index_at_or_before(from_ms - 1) + 1
-        highest = None if to_ms is None else self._borders.index_at_or_before(to_ms)
+        lowest = None if from_ms is None else self._borders.index_at_or_before(_sane(from_ms) - 1) + 1
+        highest = None if to_ms is None else self._borders.index_at_or_before(_sane(to_ms))
         found = []
         for part in self._in_buffer():
             first = part.first if lowest is None else max(part.first, lowest)

@@ -64,7 +64,7 @@ class Receiver:
     def feed(self, octets: Octets, now_s: float = 0.0) -> list[Frame]:
         """The frames that `octets` complete, in order. Never raises: what is no frame is counted."""
         found: list[Frame] = []
-        if self._inter_octet_s is not None and self.inside_frame and now_s > self._heard_s + self._inter_octet_s:
+        if self._inter_octet_s is not None and self._buffer and now_s > self._heard_s + self._inter_octet_s:
             self._drop_stalled(found)
         self._heard_s = now_s
         self._buffer += octets
@@ -103,8 +103,11 @@ class Receiver:
         self._wanted_octets -= position
 
     def _drop_stalled(self, found: list[Frame]) -> None:
-        """The line fell silent inside a frame: that one is lost, but not what may stand complete behind its flag."""
-        self.counters.truncated += 1
+        """The line fell silent inside a frame: that one is lost, but not what may stand complete behind its flag.
+
+        A lone flag is lost as well: it closed a frame, and the next one has its own (CTT HDLC_FRAME_N1).
+        """
+        self.counters.truncated += self.inside_frame
         while len(self._buffer) > 1:
             self._scan(1, found)
         self._buffer.clear()

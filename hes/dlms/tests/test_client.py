@@ -37,6 +37,7 @@ from hes.dlms.initiate import InitiateResponse
 from hes.dlms.security import AUTHENTICATED, SecurityError
 from hes.dlms.tests import bench_meter as bm
 from hes.dlms.tests import published
+from hes.dlms.tests.bench_meter import Bench
 from hes.errors import AccessDenied, LocalProtocolError, RemoteProtocolError
 
 CLOCK = AttributeDescriptor(8, bm.CLOCK, 2)
@@ -430,3 +431,20 @@ def test_counters_go_on_over_associations():
     replayed = CipheredServer(receive_counter=11)
     with pytest.raises(SecurityError):
         replayed.accept()
+
+
+def test_an_observer_sees_what_goes_ciphered_as_it_is_inside():
+    seen = []
+    client = Client(bm.hls(), send_counter=1, on_plain=lambda sent, plain: seen.append((sent, plain[0])))
+    bench = Bench(bm.hls())
+    bench.client = client
+    assert isinstance(bench.associate(), Associated)
+    seen.clear()
+    assert isinstance(bench.run(client.get(ENERGY)), Got)
+    assert seen == [(True, 0xC0), (False, 0xC4)]
+
+
+def test_what_only_clients_send_is_an_error():
+    client = Client(bm.lls())
+    with pytest.raises(RemoteProtocolError, match="a server does not send GetRequestNormal"):
+        client.receive(published.GET_CLOCK)

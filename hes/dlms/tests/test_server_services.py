@@ -4,8 +4,10 @@ import pytest
 
 from hes.dlms import apdu, axdr, data
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
+from hes.dlms.block_transfer import BLOCK_TRANSFER_OCTETS_MAX
 from hes.dlms.codes import (
     ActionResult,
+    Conformance,
     DataAccessResult,
 )
 from hes.dlms.tests import bench_meter as bm
@@ -14,13 +16,14 @@ from hes.dlms.tests.server_wire import (
     ENERGY,
     MALFORMED,
     MESSAGE,
+    NOT_NEGOTIATED,
     TOO_LONG,
     UNKNOWN,
+    Wire,
+    lls_aarq,
     managing_wire,
     plain_wire,
 )
-
-# -- services
 
 
 @pytest.mark.parametrize(
@@ -180,3 +183,50 @@ def test_unconfirmed_services_are_executed_and_not_answered():
     assert wire.meter.message == b"U"
     assert wire(apdu.ActionRequestNormal(0x01, MethodDescriptor(70, bm.RELAY, 1), b"\x0f\x00").encode()) is None
     assert wire.meter.relay == 0
+
+
+def test_writes_and_methods_find_the_right_object_or_say_why():
+    wire = managing_wire()
+    other_class = apdu.SetRequestNormal(0xC1, AttributeDescriptor(3, bm.MESSAGE, 2), b"\x00")
+    assert apdu.decode(wire(other_class.encode())).result == DataAccessResult.OBJECT_CLASS_INCONSISTENT
+    beyond = apdu.SetRequestNormal(0xC1, AttributeDescriptor(1, bm.MESSAGE, 3), b"\x00")
+    assert apdu.decode(wire(beyond.encode())).result == DataAccessResult.OBJECT_UNDEFINED
+    selected = apdu.SetRequestNormal(0xC1, MESSAGE, b"\x09\x01A", bytes.fromhex("0100"))
+    assert apdu.decode(wire(selected.encode())).result == DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
+    action = apdu.ActionRequestNormal(0xC1, MethodDescriptor(3, bm.RELAY, 1), b"\x0f\x00")
+    assert apdu.decode(wire(action.encode())).result == ActionResult.OBJECT_CLASS_INCONSISTENT
+    assert wire.meter.relay == 1
+
+
+def test_selection_needs_to_be_negotiated_in_every_service():
+    wire = Wire(bm.READER, bm.device(conformance=bm.METER_CONFORMANCE & ~Conformance.SELECTIVE_ACCESS))
+    wire(lls_aarq().encode())
+    for request in (
+        apdu.GetRequestNormal(0xC1, ENERGY, bytes.fromhex("0100")),
+        apdu.GetRequestWithList(0xC1, ((ENERGY, b""), (ENERGY, bytes.fromhex("0100")))),
+        apdu.SetRequestNormal(0xC1, MESSAGE, b"\x00", bytes.fromhex("0100")),
+    ):
+        assert wire(request.encode()) == NOT_NEGOTIATED
+
+
+def test_a_value_beyond_all_bounds_aborts_its_transfer():
+    wire = managing_wire()
+    wire(apdu.SetRequestFirstBlock(0xC1, MESSAGE, b"", False, 1, b"\x09").encode())
+    services = wire.server._associations[bm.PLAIN_HLS].services
+    services._long_request.incoming._octets = BLOCK_TRANSFER_OCTETS_MAX
+    answer = apdu.decode(wire(apdu.SetRequestBlock(0xC1, False, 2, b"x").encode()))
+    assert answer == apdu.SetResponseLastBlock(0xC1, DataAccessResult.LONG_SET_ABORTED, 2)
+    wire(apdu.ActionRequestFirstBlock(0xC1, MethodDescriptor(1, bm.ECHO, 1), False, 1, b"\x09").encode())
+    services._long_request.incoming._octets = BLOCK_TRANSFER_OCTETS_MAX
+    answer = apdu.decode(wire(apdu.ActionRequestBlock(0xC1, False, 2, b"x").encode()))
+    assert answer.result == ActionResult.LONG_ACTION_ABORTED
+
+
+@pytest.mark.parametrize("raw", [b"\x01\x00", b"\x02\x00", b"\x05"])
+def test_a_list_of_methods_whose_blocks_hold_no_such_list_is_type_unmatched(raw):
+    wire = managing_wire()
+    echo = MethodDescriptor(1, bm.ECHO, 1)
+    request = apdu.ActionRequestWithListFirstBlock(0xC1, (echo, echo), True, 1, raw)
+    outcomes = apdu.decode(wire(request.encode())).outcomes
+    assert outcomes == (apdu.ActionOutcome(ActionResult.TYPE_UNMATCHED),) * 2
+    assert wire.meter.writes == 0

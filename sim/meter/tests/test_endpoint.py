@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hes.dlms import axdr, data, wrapper
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
@@ -22,7 +24,7 @@ from hes.dlms.client_events import (
 from hes.dlms.client_settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import DataAccessResult, Mechanism
 from hes.dlms.cosem.association_ln import object_list_from_value
-from hes.dlms.cosem_time import date_time_octets, epoch_s
+from hes.dlms.cosem_time import CosemDateTime, date_time_octets, epoch_s
 from hes.dlms.obis import Obis
 from hes.dlms.profile_buffer import decode_rows
 from hes.dlms.selective_access import by_entry, by_range
@@ -61,6 +63,7 @@ shape = "workshop"
 count = 2
 """
 NO_PARAMETER = b"\x0f\x00"
+SHARED = Population(parse.parse_text(WORLD))
 
 
 def attribute(class_id: int, obis: str, index: int = 2) -> AttributeDescriptor:
@@ -283,6 +286,45 @@ def test_what_is_not_for_the_meter_is_not_answered(population: Population, octet
     endpoint = endpoint_of(population)
     assert endpoint.answer(octets, START_S) is None
     assert not endpoint.is_awake
+
+
+@given(st.binary(max_size=60), st.sampled_from([1, 2, 16, 99]), st.booleans())
+def test_any_octets_are_answered_or_not_but_never_break_the_meter(octets: bytes, sap: int, framed: bool) -> None:
+    endpoint = endpoint_of(SHARED)
+    frame = wrapper.encode(sap, 1, octets) if framed else octets
+    answer = endpoint.answer(frame, START_S)
+    assert answer is None or wrapper.decode_header(answer).destination == sap
+
+
+@given(
+    st.binary(min_size=12, max_size=12), st.binary(min_size=12, max_size=12), st.sampled_from(["7", "98", "billing"])
+)
+def test_any_range_is_answered(from_: bytes, to: bytes, which: str) -> None:
+    endpoint = endpoint_of(SHARED)
+    talk = management(SHARED, endpoint, START_S + 60)
+    obis = {"7": "1.0.99.1.0.255", "98": "0.0.99.98.0.255", "billing": "0.0.98.1.0.255"}[which]
+    event = talk.send(talk.client.get(attribute(7, obis), by_range(attribute(8, "0.0.1.0.0.255"), from_, to)))
+    assert isinstance(event, Got | ServiceRefused)
+
+
+@pytest.mark.parametrize("year", [1999, 2100, 9999])
+def test_a_clock_is_not_set_beyond_its_calendar(population: Population, year: int) -> None:
+    talk = management(population, endpoint_of(population))
+    stamp = CosemDateTime(year=year, month=12, day=31, hour=23, minute=59, second=59, deviation_min=0).to_octets()
+    done = talk.send(talk.client.set(attribute(8, "0.0.1.0.0.255"), axdr.encode(data.octets(stamp))))
+    assert isinstance(done, SetDone)
+    assert not done.succeeded
+
+
+def test_the_ends_of_time_are_only_empty_ranges(population: Population) -> None:
+    """The year 9999 lies outside a zone's calendar; nothing is captured there, and nothing breaks."""
+    text = WORLD.replace("seed = 7", 'seed = 7\nzone = "Europe/Lisbon"')
+    lisbon = Population(parse.parse_text(text))
+    meter = endpoint_of(lisbon).meter()
+    for profile in meter.profile.profiles:
+        everything = capture.rows(meter, profile, START_S + 60, -(10**11), 10**12)
+        assert len(everything) == profile.entries
+        assert capture.rows(meter, profile, START_S + 60, 10**12, 10**13) == []
 
 
 def test_an_idle_endpoint_makes_no_meter(population: Population) -> None:

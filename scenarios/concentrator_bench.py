@@ -1,0 +1,261 @@
+"""Meters behind a concentrator that dials in: in virtual time over simulated media, or in real time over TCP.
+
+Both are the same field (`sim.field`), the same firmware, and the head-end's own session (`hes.acquisition`); they
+differ in the loop, in who steps the scheduler, and in what carries the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+from hes.acquisition.dcu_session import DcuSession, SessionContext, SessionLimits
+from hes.acquisition.registry import Registry
+from hes.clock import Clock
+from hes.devices import profiles
+from hes.devices.archive import DeviceId, MeterSecrets
+from hes.devices.archive import Meter as ArchivedMeter
+from hes.links.facts import LinkFacts
+from hes.links.registry import Links, Listener
+from hes.links.tcp import TCP_FACTS
+from hes.protocols.wrapper_session import SessionLost
+from hes.trace.tap import Tap
+from scenarios.bench import BenchMeter, LoopFactory, Part, Way
+from scenarios.played_meter import PlayedMeter, PlayedPopulation
+from scenarios.station_file import StationPlan
+from sim import guards
+from sim.clock import VirtualClock
+from sim.field import Field, FieldSite
+from sim.loop import VirtualLoop
+from sim.media.net import Lan, SimNet
+from sim.meter.capture import TrueRow, true_rows
+from sim.meter.keys import head_end_system_title, meter_keys
+from sim.pacer import Pacer
+from sim.scaled_time import ScaledClock, ScaledLoop
+from sim.scheduler import Scheduler
+from sim.streams import SeededEntropy, Streams
+from sim.uplinks import HEAD_END_PLACE, Line, Ways, real_ways, simulated_ways
+from sim.world.population import MeterDevice
+
+LATE_BY_S = 0.5
+"""How much later than the head-end's patience a delayed answer comes."""
+
+
+class ConcentratorMeter:
+    """One meter of the field. A scenarios.bench.BenchMeter."""
+
+    def __init__(self, device: MeterDevice, number: int, played: PlayedMeter, way: Way, seed: int, clock: Clock):
+        keys = meter_keys(seed, device.system_title)
+        self.name = device.name
+        self.way: Way = way
+        self.secrets = MeterSecrets(keys.encryption_key, keys.authentication_key, keys.password)
+        self.archived = ArchivedMeter(
+            device_id=DeviceId(number),
+            number=device.number,
+            dcu=device.dcu,
+            profile=profiles.load(device.profile),
+            system_title=device.system_title,
+            key_ref=device.system_title.hex(),
+        )
+        self._played = played
+        self._clock = clock
+
+    def true_rows(self, profile: str, from_s: int, to_s: int) -> list[TrueRow] | None:
+        return true_rows(self._played.meter(), profile, self._clock.epoch_s(), from_s, to_s)
+
+
+class ConcentratorWay:
+    """Through a concentrator's session, found anew for every exchange. A scenarios.bench.Way."""
+
+    def __init__(
+        self,
+        terminal: str,
+        address: bytes,
+        registry: Registry,
+        played: PlayedMeter,
+        line: Line,
+        limits: SessionLimits,
+        return_s: float,
+        facts: LinkFacts,
+    ) -> None:
+        self.facts = facts
+        self.patience_s = limits.exchange_s
+        self.late_answer_s = limits.late_answer_s
+        self.return_s = return_s
+        self._terminal = terminal
+        self._address = address
+        self._registry = registry
+        self._played = played
+        self._line = line
+
+    async def ready(self) -> None:
+        await self._registry.wait_online(self._terminal)
+
+    async def exchange(self, client_sap: int, server_sap: int, apdu: bytes) -> bytes:
+        session = self._registry.online(self._terminal)
+        if session is None:
+            raise SessionLost(f"concentrator {self._terminal} is not connected", terminal=self._terminal)
+        return await session.exchange(self._address, client_sap, server_sap, apdu)
+
+    async def next_answer(self) -> bytes:
+        raise SessionLost("a concentrator gives one answer for one request")
+
+    async def closed(self) -> None:
+        """Nothing below belongs to one association."""
+
+    def lose_next_frame(self, part: Part) -> None:
+        self._played.lose_next(part)
+
+    def delay_next_answer(self) -> None:
+        self._played.after_next_answer(self._hold)
+
+    def cut(self) -> None:
+        self._line.drop()
+
+    def _hold(self) -> None:
+        self._line.begin_outage()
+        asyncio.get_running_loop().call_later(self.patience_s + LATE_BY_S, self._line.end_outage)
+
+
+class ConcentratorBench:
+    """What both kinds share. Sub-classes bring loop, clock, scheduler and net."""
+
+    clock: Clock
+    facts: LinkFacts
+
+    def __init__(self, plan: StationPlan, tap: Tap) -> None:
+        self.plan = plan
+        self.streams = Streams(plan.world.seed)
+        self.system_title = head_end_system_title(plan.world.seed)
+        self.entropy = SeededEntropy(self.streams, "head-end")
+        self.meters: dict[str, BenchMeter] = {}
+        self.registry = Registry()
+        self.field: Field | None = None
+        self._tap = tap
+        self._count = 0
+        self._door: Listener | None = None
+        self._terminals: frozenset[str] = frozenset()
+
+    # -- hes.acquisition.dcu_session.SessionOwner
+
+    def session_opened(self, session: DcuSession) -> None: ...
+
+    def session_closed(self, session: DcuSession, reason: str) -> None: ...
+
+    def knows(self, terminal_id: str) -> bool:
+        return terminal_id in self._terminals
+
+    # -- the field
+
+    async def listen(self, links: Links, url: str) -> str:
+        """Open the head-end's door; gives the URL to dial."""
+        settings = self.plan.world.head_end
+        limits = SessionLimits(
+            login_s=settings.login_s,
+            silence_s=settings.silence_s,
+            exchange_s=settings.exchange_s,
+            late_answer_s=settings.late_answer_s,
+        )
+        context = SessionContext(registry=self.registry, clock=self.clock, tap=self._tap, limits=limits)
+
+        def accept() -> DcuSession:
+            self._count += 1
+            return DcuSession(self, context, f"conn-{self._count:03d}")
+
+        self._door = await links.listen(url, accept)
+        return self._door.addresses[0]
+
+    def build(self, ways: Ways, scheduler: Scheduler) -> Field:
+        """The field of the plan on this net; fills `meters`."""
+        world = self.plan.world
+        population = PlayedPopulation(world)
+        field = self.field = Field(
+            world, population, ways=ways, scheduler=scheduler, clock=self.clock, streams=self.streams
+        )
+        self._terminals = frozenset(str(site.device.terminal) for site in field.sites)
+        for site in field.sites:
+            site.dcu.config = replace(site.dcu.config, rest_s=self.plan.redial_s)
+            self._add_meters(site, population)
+        return field
+
+    def _add_meters(self, site: FieldSite, population: PlayedPopulation) -> None:
+        settings, config = self.plan.world.head_end, site.dcu.config
+        limits = SessionLimits(exchange_s=settings.exchange_s, late_answer_s=settings.late_answer_s)
+        # the second rest of a row of failures is twice as long; two tries of dialling and logging in
+        return_s = 3 * config.rest_s[1] + 2 * (config.connect_timeout_s + config.response_s)
+        for device in site.device.meters:
+            played = population.played[device.name]
+            way = ConcentratorWay(
+                str(site.device.terminal),
+                device.address,
+                self.registry,
+                played,
+                site.uplink,
+                limits,
+                return_s,
+                self.facts,
+            )
+            number = len(self.meters) + 1
+            self.meters[device.name] = ConcentratorMeter(device, number, played, way, self.plan.world.seed, self.clock)
+
+    def close(self) -> None:
+        if self._door is not None:
+            self._door.close()
+        self.registry.close_all("the scenario is over")
+
+
+class SimBench(ConcentratorBench):
+    """Virtual time."""
+
+    facts = LinkFacts(kind="sim", turnaround_s=0.001)
+
+    @contextmanager
+    def surroundings(self) -> Iterator[LoopFactory]:
+        self._loop = VirtualLoop()
+        self.clock = VirtualClock(self._loop, self.plan.begin_epoch_s)
+        with guards.installed(self.clock, self.streams):
+            yield lambda: self._loop
+
+    async def open(self) -> None:
+        net = SimNet(self._loop)
+        lan = Lan(self._loop, "head-end")
+        await self.listen(net.links(lan), f"sim-listen://{HEAD_END_PLACE}")
+        self.build(simulated_ways(self.plan.world, net, self._loop, self.streams), self._loop)
+
+    async def serve(self) -> None:
+        assert self.field is not None
+        try:
+            await self.field.run()
+        finally:
+            self.close()
+
+
+class TcpBench(ConcentratorBench):
+    """Real time, and TCP on this machine."""
+
+    facts = TCP_FACTS
+
+    @contextmanager
+    def surroundings(self) -> Iterator[LoopFactory]:
+        yield partial(ScaledLoop, 1.0)
+
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ScaledLoop)
+        self.clock = ScaledClock(loop, self.plan.begin_epoch_s)
+        self._pacer = Pacer(loop, self.clock)
+        links = Links()
+        url = await self.listen(links, "tcp-listen://127.0.0.1:0")
+        self.build(real_ways(links, url), self._pacer)
+
+    async def serve(self) -> None:
+        assert self.field is not None
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pacer.run(), name="pacer")
+                group.create_task(self.field.run(), name="field")
+        finally:
+            self.close()

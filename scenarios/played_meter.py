@@ -1,0 +1,54 @@
+"""Simulated meters that a scenario may spoil: the next request or answer can be lost, and the next answer watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from scenarios.bench import Part
+from sim.meter.endpoint import MeterEndpoint, MeterMaker
+from sim.world.population import MeterDevice, Population
+from sim.world.world import World
+
+
+class PlayedMeter(MeterEndpoint):
+    """A meter endpoint whose way of being heard can be spoiled, once each time."""
+
+    __slots__ = ("_lost", "_watchers")
+
+    def __init__(self, address: bytes, make: MeterMaker) -> None:
+        super().__init__(address, make)
+        self._lost: list[Part] = []
+        self._watchers: list[Callable[[], None]] = []
+
+    def lose_next(self, part: Part) -> None:
+        """The next request does not arrive, or is carried out and its answer does not."""
+        self._lost.append(part)
+
+    def after_next_answer(self, watcher: Callable[[], None]) -> None:
+        """Call `watcher` as soon as the meter has answered next."""
+        self._watchers.append(watcher)
+
+    def answer(self, octets: bytes, now_epoch_s: float) -> bytes | None:
+        lost = self._lost.pop(0) if self._lost else None
+        if lost == "request":
+            return None
+        answer = super().answer(octets, now_epoch_s)
+        if lost == "answer":
+            return None
+        watchers, self._watchers = self._watchers, []
+        for watcher in watchers:
+            watcher()
+        return answer
+
+
+class PlayedPopulation(Population):
+    """A population whose meters are played. played: by name, once their endpoint has been asked for."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.played: dict[str, PlayedMeter] = {}
+
+    def endpoint(self, device: MeterDevice) -> PlayedMeter:
+        played = self.played[device.name] = PlayedMeter(device.address, partial(self.meter, device))
+        return played

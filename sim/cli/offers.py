@@ -1,0 +1,58 @@
+"""How to reach and open a simulated meter, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hes.devices.profiles import DeviceProfile
+from sim.meter.keys import meter_keys
+from sim.world.population import MeterDevice
+
+AUTHENTICATION = {"none": "none", "lls": "low (password)", "hls-gmac": "gmac (both keys)"}
+
+
+def meter_offer(device: MeterDevice, profile: DeviceProfile, seed: int) -> dict[str, Any]:
+    """What a client needs to know of a meter; every value is what a command line or a profile takes."""
+    keys = meter_keys(seed, device.system_title)
+    return {
+        "meter": device.name,
+        "number": device.number,
+        "profile": profile.name,
+        "server_sap": profile.server_sap,
+        "system_title": device.system_title.hex().upper(),
+        "associations": [
+            {"name": offer.name, "client_sap": offer.client_sap, "authentication": offer.mechanism}
+            for offer in profile.associations
+        ],
+        "test_keys": {
+            "password": keys.password.decode(),
+            "encryption_key": keys.encryption_key.hex().upper(),
+            "authentication_key": keys.authentication_key.hex().upper(),
+        },
+        "invocation_counter": str(profile.invocation_counter),
+    }
+
+
+def client_lines(offers: Iterable[dict[str, Any]]) -> list[str]:
+    """The clients that meters know, profile by profile."""
+    lines = []
+    for offer in {offer["profile"]: offer for offer in offers}.values():
+        lines.append(f"  clients of profile {offer['profile']}:")
+        lines += [
+            f"    {entry['client_sap']:>3}  {entry['name']:<12} authentication "
+            + AUTHENTICATION.get(entry["authentication"], entry["authentication"])
+            for entry in offer["associations"]
+        ]
+        lines.append(f"    invocation counter at {offer['invocation_counter']} (public client)")
+    return lines
+
+
+def key_lines(offer: dict[str, Any]) -> list[str]:
+    """The secrets of one meter."""
+    keys = offer["test_keys"]
+    return [
+        f"    password            {keys['password']}",
+        f"    encryption key      {keys['encryption_key']}",
+        f"    authentication key  {keys['authentication_key']}",
+    ]

@@ -1,0 +1,192 @@
+"""Meters at the end of a real link: octets in, their answers out, framed as the DLMS wrapper or as HDLC.
+
+A line is an `asyncio.Protocol`, so any link of hes.links will do. Meters hold no connection: a line asks their
+endpoints, as the simulated media do, and tells them when a way to them is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import structlog
+
+from hes.clock import Clock
+from hes.dlms import wrapper
+from hes.dlms.hdlc.address import ServerAddress
+from hes.dlms.hdlc.line_dispatcher import LineDispatcher, LineEvent, Peer
+from hes.dlms.hdlc.link_events import LinkDown, Received, ReceivedUnnumbered, Transmit
+from hes.dlms.hdlc.link_settings import ServerLinkSettings
+from hes.errors import RemoteProtocolError
+from sim.meter.endpoint import MeterEndpoint
+
+log = structlog.get_logger()
+
+CONNECTIONS_MAX = 8
+"""Connections that one place takes at a time; one more is closed at once."""
+HDLC_LOWER_FIRST = 17
+"""Lower HDLC address of the first meter on a line; the next ones follow. 16..125 fit one octet and are free for use.
+Source: docs/protocols/hdlc.md §3; the choice is ours [A]."""
+METERS_MAX = 100
+"""Meters on one line: their lower addresses fit one octet, and a bus has 32 by rights [A]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A meter on a line. server_sap: its logical device; lower: its address on an HDLC line."""
+
+    endpoint: MeterEndpoint
+    server_sap: int
+    lower: int
+
+
+@dataclass(slots=True)
+class Door:
+    """What the lines of one place share. lines: those that are open, in the order in which they came."""
+
+    stations: tuple[Station, ...]
+    clock: Clock
+    lines: dict[MeterLine, None] = field(default_factory=dict)
+
+
+MakeLine = Callable[[Door], "MeterLine"]
+
+
+class MeterLine(asyncio.Protocol):
+    """One connection. `lost` is done when it is over, with what the link said of it."""
+
+    def __init__(self, door: Door) -> None:
+        self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._door = door
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if len(self._door.lines) >= CONNECTIONS_MAX:
+            log.warning("connection_refused", reason=f"{CONNECTIONS_MAX} are open already")
+            transport.close()
+            return
+        self._door.lines[self] = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self.take(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self in self._door.lines:
+            del self._door.lines[self]
+            self.over()
+        if not self.lost.done():
+            self.lost.set_result(exc)
+
+    def take(self, data: bytes) -> None:
+        """Octets are here."""
+        raise NotImplementedError
+
+    def over(self) -> None:
+        """The connection is."""
+        raise NotImplementedError
+
+    def write(self, octets: bytes) -> None:
+        if octets and self._transport is not None:
+            self._transport.write(octets)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+class WrapperLine(MeterLine):
+    """Wrapper frames to the one meter of a door. A broken stream ends the connection."""
+
+    def __init__(self, door: Door) -> None:
+        super().__init__(door)
+        (self._station,) = door.stations
+        self._receiver = wrapper.Receiver()
+
+    def take(self, data: bytes) -> None:
+        try:
+            frames = self._receiver.feed(data)
+        except RemoteProtocolError:
+            frames = []
+        now_s = self._door.clock.epoch_s()
+        for source, destination, apdu in frames:
+            answer = self._station.endpoint.answer(wrapper.encode(source, destination, bytes(apdu)), now_s)
+            self.write(answer or b"")
+        if self._receiver.fault is not None:
+            log.warning("connection_ended", reason=self._receiver.fault.message)
+            self.close()
+
+    def over(self) -> None:
+        """Associations live as long as anybody is connected: the wrapper does not say whose they are."""
+        if not self._door.lines:
+            self._station.endpoint.link_lost()
+
+
+class HdlcLine(MeterLine):
+    """HDLC frames to the meters of a door, each at an address of its own.
+
+    A meter is reached as logical device and lower address in two or four octets; where it is alone, the logical device
+    in one octet is enough.
+    """
+
+    def __init__(self, door: Door) -> None:
+        super().__init__(door)
+        self._loop = asyncio.get_running_loop()
+        self._station_at = dict(_addresses(door.stations))
+        self._dispatcher = LineDispatcher(dict.fromkeys(self._station_at, ServerLinkSettings()))
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = 0.0
+
+    def take(self, data: bytes) -> None:
+        self._act(self._dispatcher.receive(data, self._loop.time()))
+
+    def over(self) -> None:
+        self._act(self._dispatcher.line_lost())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _act(self, events: Iterable[LineEvent]) -> None:
+        for peer, event in events:
+            if isinstance(event, Transmit):
+                self.write(event.octets)
+            elif isinstance(event, Received):
+                answer = self._ask(peer, event.apdu)
+                self.write(self._dispatcher.answer(peer, answer, self._loop.time(), event.number))
+            elif isinstance(event, ReceivedUnnumbered):
+                self._ask(peer, event.apdu)  # carried out, and never answered
+            elif isinstance(event, LinkDown):
+                self._station_at[peer.server].endpoint.link_lost(peer.client_sap)
+        self._arm()
+
+    def _ask(self, peer: Peer, apdu: bytes) -> bytes | None:
+        station = self._station_at[peer.server]
+        frame = wrapper.encode(peer.client_sap, station.server_sap, apdu)
+        answer = station.endpoint.answer(frame, self._door.clock.epoch_s())
+        return None if answer is None else answer[wrapper.HEADER_OCTETS :]
+
+    def _arm(self) -> None:
+        """One timer at the dispatcher's next deadline; it may fire early, never late."""
+        deadline_s = self._dispatcher.next_deadline()
+        if deadline_s is None or (self._timer is not None and self._timer_s <= deadline_s):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_s = deadline_s
+        self._timer = self._loop.call_at(deadline_s, self._timed_out)
+
+    def _timed_out(self) -> None:
+        self._timer = None
+        self._act(self._dispatcher.timed_out(self._loop.time()))
+
+
+def _addresses(stations: tuple[Station, ...]) -> Iterable[tuple[ServerAddress, Station]]:
+    if len(stations) == 1:
+        yield ServerAddress(stations[0].server_sap), stations[0]
+    for station in stations:
+        for octets in (2, 4):
+            yield ServerAddress(station.server_sap, station.lower, octets), station
