@@ -5,7 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORLD ?= scenarios/worlds/neighbourhood.toml
 
-.PHONY: run test lint bench clean help
+# every module of the head-end, but for the migrations, which only Alembic can run
+define CORE_SMOKE
+import importlib, pkgutil, hes
+for module in pkgutil.walk_packages(hes.__path__, "hes."):
+    if ".migrations." not in module.name:
+        importlib.import_module(module.name)
+endef
+export CORE_SMOKE
+
+.PHONY: run test lint core bench clean help
 .DEFAULT_GOAL := help
 
 help:  ## say what the targets do
@@ -22,6 +31,13 @@ lint: $(VENV)/.lint  ## style, types and import directions
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+core:  ## the head-end alone, without any extra: every module imports and the command answers
+	@$(PYTHON) -m venv .venv-core
+	@.venv-core/bin/pip install --quiet --disable-pip-version-check .
+	@cd / && $(CURDIR)/.venv-core/bin/python -c "$$CORE_SMOKE"
+	@cd / && $(CURDIR)/.venv-core/bin/amiloop --version
+	@rm -rf .venv-core
 
 bench: $(VENV)/.test  ## speed beside other implementations, as ratios
 	@$(BIN)/python -m benches $(ARGS)

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from hes.clock import Clock
+from hes.dlms.inspect.sealed_nodes import InspectorKeys
 from hes.links.facts import LinkFacts
 from scenarios import station_file
 from scenarios.bench import Bench, LoopFactory
@@ -75,6 +76,17 @@ class Station:
         """Midnight at the start and at the end of the day before, UTC."""
         today_s = int(self.clock.epoch_s()) // DAY_S * DAY_S
         return today_s - DAY_S, today_s
+
+    def inspector_keys(self) -> dict[str, InspectorKeys]:
+        """By meter name, what a report opens its sealed APDUs with."""
+        return {
+            name: InspectorKeys(
+                encryption=meter.secrets.encryption_key,
+                authentication=meter.secrets.authentication_key,
+                titles=(self._bench.system_title, meter.archived.system_title),
+            )
+            for name, meter in self._bench.meters.items()
+        }
 
     @property
     def evidence(self) -> Evidence:

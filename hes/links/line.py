@@ -85,7 +85,8 @@ class Seat:
 class Line:
     """A descriptor and its stations; closed when the last seat and the last station are gone.
 
-    on_closed: called once, then. shared: whether more stations may take seats.
+    on_shut: called once, when the last seat is given up. on_closed: called once, when the descriptor is closed.
+    shared: whether more stations may take seats.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Line:
         timing: Timing,
         *,
         shared: bool = False,
+        on_shut: Callable[[], None] | None = None,
         on_closed: Callable[[], None] | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -106,6 +108,7 @@ class Line:
         self.seats: list[Seat] = []
         self._descriptor = descriptor
         self._timing = timing
+        self._on_shut = on_shut
         self._on_closed = on_closed
         self._to_write: deque[tuple[LineTransport, memoryview]] = deque()
         self._is_closed = False
@@ -149,10 +152,12 @@ class Line:
         """Take the seat away; a station that sits on it stays until it closes."""
         if seat in self.seats:
             self.seats.remove(seat)
+            self._shut_if_empty()
             self._close_if_empty(discard=False)
 
     def leave(self, station: LineTransport) -> None:
         """`station` wants to close: it is lost in good order when its last octet has left."""
+        self.watch()
         now_s = self.loop.time()
         needed_s = self._timing.end_s(now_s) - now_s + station.unsent_octets * self.settings.character_s
         self._look_after(station, now_s + needed_s + CLOSE_PATIENCE_S)
@@ -168,6 +173,7 @@ class Line:
             if seat.transport is station:
                 seat.transport = None
         self._close_if_empty(discard=not orderly)
+        self.watch()
 
     # -- octets
 
@@ -191,6 +197,7 @@ class Line:
         error = LinkError(f"{self.name} is gone: {why}", place=self.name)
         error.__cause__ = cause
         self.seats.clear()
+        self._shut_if_empty()
         for station in list(self.stations):
             station.lose(error)
         self._close_if_empty(discard=True)
@@ -255,7 +262,7 @@ class Line:
                 self.loop.add_writer(self._descriptor.write_fd, self._writable)
                 return
             source.sent(count)
-            if source.leaving is not None and source.unsent_octets == 0:
+            if source.leaving is not None and source.unsent_octets == 0 and not source.is_lost:
                 source.leaving.cancel()
                 source.leaving = self.loop.call_soon(self._look_after, source, self.loop.time() + CLOSE_PATIENCE_S)
 
@@ -265,7 +272,7 @@ class Line:
         self._write()
 
     def _look_after(self, station: LineTransport, deadline_s: float) -> None:
-        """How far a closing station is."""
+        """How far a closing station is. Its handle is cancelled when it is lost."""
         now_s = self.loop.time()
         if station.unsent_octets == 0:
             unsent_octets = self._descriptor.unsent_octets()
@@ -279,6 +286,11 @@ class Line:
             station.lose(LinkError(f"{self.name} did not take the last octets", place=self.name))
             return
         station.leaving = self.loop.call_at(min(look_s, deadline_s), self._look_after, station, deadline_s)
+
+    def _shut_if_empty(self) -> None:
+        if not self.seats and self._on_shut is not None:
+            on_shut, self._on_shut = self._on_shut, None
+            on_shut()
 
     def _close_if_empty(self, *, discard: bool) -> None:
         if self._is_closed or self.stations or self.seats:

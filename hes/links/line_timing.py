@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 GRAIN_S: Final = 0.002
 """Octets of a faster line are handed over together, this far apart; at 9600 baud that is two octets. Ours [A]."""
 
-Source = "LineTransport | None"
 Arrived = Callable[["LineTransport | None", bytes], None]
 """Called with who sent (None: the other end of the descriptor) and the octets that have crossed."""
 

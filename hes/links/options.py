@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hes.errors import ConfigError
+from hes.links.line_pacer import BAUD_MAX, BAUD_MIN, CharacterFormat, LineSettings
 from hes.links.registry import LinkUrl
 
 T = TypeVar("T")
@@ -73,3 +74,17 @@ class Options:
                     url=self._url.text,
                     option=name,
                 )
+
+
+def line_settings(options: Options, *, turnaround_s: float = 0.0) -> LineSettings:
+    """`baud` and `format`, as every kind of serial line has them. Raises ConfigError."""
+    return LineSettings(
+        baud=options.whole("baud", 9600, BAUD_MIN, BAUD_MAX),
+        character=options.take(
+            "format",
+            CharacterFormat(),
+            CharacterFormat.parse,
+            "data bits 5..8, parity N, E or O and stop bits 1 or 2, such as 8N1",
+        ),
+        turnaround_s=turnaround_s,
+    )

@@ -12,7 +12,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Protocol, TypeVar, cast
+from pkgutil import resolve_name
+from typing import Any, Final, Protocol, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from hes.errors import ConfigError
@@ -22,6 +23,19 @@ ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
 LISTEN_SUFFIX = "-listen"
 ENTRY_POINT_GROUP = "amiloop.links"
 """A package adds a kind of link with an entry point `scheme = "module:opener"` in this group."""
+
+
+BUILT_IN: Final = {
+    "tcp": "hes.links.tcp:connect",
+    "tcp-listen": "hes.links.tcp:listen",
+    "udp": "hes.links.udp:connect",
+    "udp-listen": "hes.links.udp:listen",
+    "serial": "hes.links.serial:connect",
+    "serial-listen": "hes.links.serial:listen",
+    "pty": "hes.links.pty:connect",
+    "pty-listen": "hes.links.pty:listen",
+}
+"""Openers that every registry knows, loaded on first use: some need modules that not every system has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,10 @@ class Listener(Protocol):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """URLs to connect to, with the port that was really taken."""
+        """URLs to connect to, with what was really taken: a port, a device.
+
+        Where the other end is out of sight, as behind the cable of a serial port, it is the place that was taken.
+        """
         ...
 
     def close(self) -> None:
@@ -78,18 +95,14 @@ ListenOpener = Callable[[LinkUrl, ProtocolFactory], Awaitable[Listener]]
 
 
 class Links:
-    """Openers by scheme. A new registry knows `tcp` and `tcp-listen`; installed packages add theirs on first use."""
+    """Openers by scheme. A new registry knows those of BUILT_IN; installed packages add theirs on first use."""
 
     def __init__(self) -> None:
-        from hes.links import tcp
-
         self._openers: dict[str, ConnectOpener | ListenOpener] = {}
-        self.register("tcp", tcp.connect)
-        self.register("tcp" + LISTEN_SUFFIX, tcp.listen)
 
     @property
     def schemes(self) -> tuple[str, ...]:
-        return tuple(sorted(self._openers))
+        return tuple(sorted({*BUILT_IN, *self._openers}))
 
     def register(self, scheme: str, opener: ConnectOpener | ListenOpener) -> None:
         """Add or replace a kind of link. A scheme that ends in `-listen` is a listener's."""
@@ -120,6 +133,8 @@ class Links:
 
     def _opener(self, url: LinkUrl) -> Any:
         opener: Any = self._openers.get(url.scheme)
+        if opener is None and url.scheme in BUILT_IN:
+            opener = self._openers[url.scheme] = resolve_name(BUILT_IN[url.scheme])
         if opener is None:
             for entry_point in entry_points(group=ENTRY_POINT_GROUP, name=url.scheme):
                 opener = self._openers[url.scheme] = entry_point.load()

@@ -7,13 +7,13 @@ wrapper that knows the link's facts, because the event loops' own transports (uv
 from __future__ import annotations
 
 import asyncio
-import errno
-import socket
 from collections.abc import Iterable
 from typing import Any, cast
 
 from hes.errors import LinkError
 from hes.links.facts import LINK_FACTS, LinkFacts
+from hes.links.network_errors import url_of, why_not_connected, why_not_listening
+from hes.links.options import Options
 from hes.links.registry import LinkUrl, Pair, ProtocolFactory
 
 TCP_FACTS = LinkFacts(kind="tcp")
@@ -90,13 +90,14 @@ class _Handover(asyncio.Protocol):
 
 async def connect(url: LinkUrl, protocol_factory: ProtocolFactory) -> Pair:
     """Open `tcp://host:port`. Raises LinkError with one sentence that says what to look at."""
+    Options(url).done()
     host, port = url.host_and_port()
     try:
         _, handover = await asyncio.get_running_loop().create_connection(
             lambda: _Handover(protocol_factory), host, port
         )
     except OSError as error:
-        raise LinkError(_why_not_connected(host, port, error), url=url.text, errno=error.errno) from error
+        raise LinkError(why_not_connected(host, port, error), url=url.text, errno=error.errno) from error
     return cast("Pair", handover.pair)
 
 
@@ -105,7 +106,7 @@ class TcpListener:
 
     def __init__(self, server: asyncio.Server) -> None:
         self._server = server
-        self.addresses = tuple(_url_of(listener.getsockname()) for listener in server.sockets)
+        self.addresses = tuple(url_of("tcp", listener.getsockname()) for listener in server.sockets)
 
     def close(self) -> None:
         self._server.close()
@@ -116,42 +117,12 @@ class TcpListener:
 
 async def listen(url: LinkUrl, protocol_factory: ProtocolFactory) -> TcpListener:
     """Listen on `tcp-listen://host:port`. Raises LinkError with one sentence that says what to look at."""
+    Options(url).done()
     host, port = url.host_and_port()
     try:
         server = await asyncio.get_running_loop().create_server(
             lambda: _Handover(protocol_factory), host, port, backlog=BACKLOG_CONNECTIONS
         )
     except OSError as error:
-        raise LinkError(_why_not_listening(host, port, error), url=url.text, errno=error.errno) from error
+        raise LinkError(why_not_listening(host, port, error), url=url.text, errno=error.errno) from error
     return TcpListener(server)
-
-
-def _url_of(address: tuple[Any, ...]) -> str:
-    host, port = address[:2]
-    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
-
-
-def _why_not_connected(host: str, port: int, error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
-        return f"host {host} is not known: check its spelling or the name server"
-    if isinstance(error, ConnectionRefusedError):
-        return f"{host}:{port} refused the connection: nothing listens on that port, or a firewall says no"
-    if isinstance(error, TimeoutError):
-        return f"{host}:{port} did not answer: check the address, the route and the device's power"
-    if error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH}:
-        return f"there is no route to {host}: check this machine's network"
-    if error.errno is None:  # asyncio sums up a name with several addresses without a number
-        return f"{host}:{port} could not be reached at any of its addresses: does anything listen there?"
-    return f"{host}:{port} could not be reached: {error.strerror or error}"
-
-
-def _why_not_listening(host: str, port: int, error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
-        return f"host {host} is not known: listen on an address of this machine, such as 0.0.0.0"
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} of {host} is busy: stop the program that listens there or choose another port"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is not an address of this machine: listen on one that is, such as 0.0.0.0"
-    if error.errno == errno.EACCES:
-        return f"port {port} needs more rights than this program has: choose one above 1023"
-    return f"cannot listen on {host}:{port}: {error.strerror or error}"

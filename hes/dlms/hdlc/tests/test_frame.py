@@ -144,7 +144,9 @@ def test_random_octets_with_the_right_length_and_check_are_a_frame_or_the_one_er
     if hcs:
         octets += check_sequence(octets)
     with contextlib.suppress(RemoteProtocolError):
-        assert frames.decode(octets + check_sequence(octets)).encode()[1:-1] == octets + check_sequence(octets)
+        frame = frames.decode(octets + check_sequence(octets))
+        if frame.information or not hcs:  # an HCS without information is read, but never written
+            assert frame.encode()[1:-1] == octets + check_sequence(octets)
 
 
 def test_a_flipped_bit_anywhere_in_a_frame_is_noticed() -> None:

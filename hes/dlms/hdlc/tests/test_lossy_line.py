@@ -1,10 +1,10 @@
 """Client and server over a line that loses, repeats, cuts and damages: every APDU arrives once, or its loss is told."""
 
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hes.dlms.hdlc.link import State
-from hes.dlms.hdlc.link_events import Delivered, DownReason, LinkDown, Received
+from hes.dlms.hdlc.link_events import DownReason, LinkDown, Received
 from hes.dlms.hdlc.link_settings import ClientLinkSettings, Recovery, ServerLinkSettings
 from hes.dlms.hdlc.parameters import Parameters
 from hes.dlms.hdlc.tests.fake_line import NO_FAULT, Bench, Fault

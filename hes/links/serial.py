@@ -1,0 +1,180 @@
+"""Serial ports: `serial:///dev/ttyUSB0?baud=9600&format=8N1&rs485_turnaround_ms=5`, and `serial-listen://`.
+
+pyserial sets the port up; from then on the event loop reads and writes its descriptor, without a thread. Opening takes
+the lock that pyserial and others respect (flock), so that a port which somebody uses is busy instead of shared.
+
+With `rs485_turnaround_ms` the line is half duplex: for that long after the last octet from the other side nothing is
+sent. Switching the driver's direction is left to the adapter or the kernel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import errno
+import fcntl
+import os
+import stat
+import struct
+import termios
+from contextlib import suppress
+from typing import Any, Final
+
+import serial
+
+from hes.errors import ConfigError, HesError, LinkError
+from hes.links.facts import LinkFacts
+from hes.links.line import Line
+from hes.links.line_listener import LineListener, join, open_lines
+from hes.links.line_pacer import LineSettings
+from hes.links.line_timing import UartTiming
+from hes.links.options import Options, line_settings
+from hes.links.registry import LISTEN_SUFFIX, LinkUrl, Pair, ProtocolFactory
+
+TURNAROUND_MS_MAX: Final = 10_000.0
+_GONE: Final = "it was unplugged, or its other end was closed"
+
+
+class SerialPort:
+    """An open and locked serial port. Made by `open_port`."""
+
+    def __init__(self, port: Any, name: str) -> None:
+        self.name = name
+        self._port = port
+        self._fd: int = port.fileno()
+
+    @property
+    def read_fd(self) -> int:
+        return self._fd
+
+    @property
+    def write_fd(self) -> int:
+        return self._fd
+
+    def read(self, octets_max: int) -> bytes:
+        try:
+            octets = os.read(self._fd, octets_max)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise OSError(error.errno, _GONE) from error
+        if not octets:  # a port that waits for one octet (VMIN) reads as nothing only when it hung up
+            raise OSError(errno.ENODEV, _GONE)
+        return octets
+
+    def write(self, octets: memoryview) -> int:
+        try:
+            return os.write(self._fd, octets)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise OSError(error.errno, _GONE) from error
+
+    def unsent_octets(self) -> int:
+        try:
+            answer = fcntl.ioctl(self._fd, termios.TIOCOUTQ, struct.pack("i", 0))
+        except OSError:  # a driver that does not say, or a port that is gone
+            return 0
+        return int(struct.unpack("i", answer)[0])
+
+    def close(self, *, discard: bool) -> None:
+        """discard: without it, closing waits in the kernel until the last octets have left."""
+        if discard:
+            with suppress(termios.error):  # of a port that is gone
+                termios.tcflush(self._fd, termios.TCOFLUSH)
+        self._port.close()
+
+
+async def connect(url: LinkUrl, protocol_factory: ProtocolFactory) -> Pair:
+    """Open `serial://PATH`. Raises LinkError or ConfigError with one sentence that says what to look at."""
+    settings, facts, _ = _read_url(url)
+    return connect_port(url, settings, facts, protocol_factory)
+
+
+def connect_port(url: LinkUrl, settings: LineSettings, facts: LinkFacts, protocol_factory: ProtocolFactory) -> Pair:
+    """Be the one station at our end of the port that `url` names. Raises like `connect`."""
+    port = open_port(url, settings)
+    line = Line(port, facts, settings, UartTiming(asyncio.get_running_loop(), settings))
+    transport = line.attach(protocol_factory, contextvars.copy_context())
+    return transport, transport.get_protocol()
+
+
+async def listen(url: LinkUrl, protocol_factory: ProtocolFactory) -> LineListener:
+    """Be a station at `serial-listen://PATH`. Raises LinkError or ConfigError like `connect`."""
+    settings, facts, shared = _read_url(url)
+    line = join(url, settings, shared=shared)
+    if line is None:
+        port = open_port(url, settings)
+        lines, device = open_lines(), os.path.realpath(url.place)
+        line = lines[device] = Line(
+            port,
+            facts,
+            settings,
+            UartTiming(asyncio.get_running_loop(), settings),
+            shared=shared,
+            on_closed=lambda: lines.pop(device, None),
+        )
+    return LineListener(line, line.sit(protocol_factory), url.text.replace(LISTEN_SUFFIX, "", 1))
+
+
+def _read_url(url: LinkUrl) -> tuple[LineSettings, LinkFacts, bool]:
+    """Settings, facts, and whether the place is shared."""
+    options = Options(url)
+    turnaround_ms = options.number("rs485_turnaround_ms", -1.0, 0.0, TURNAROUND_MS_MAX)
+    turnaround_s = max(0.0, turnaround_ms) / 1000
+    settings = line_settings(options, turnaround_s=turnaround_s)
+    shared = url.scheme.endswith(LISTEN_SUFFIX) and options.yes_or_no("shared")
+    options.done()
+    facts = LinkFacts(
+        kind="serial",
+        half_duplex=turnaround_ms >= 0,
+        turnaround_s=turnaround_s,
+        connectionless=True,
+        exclusive=True,
+    )
+    return settings, facts, shared
+
+
+def open_port(url: LinkUrl, settings: LineSettings) -> SerialPort:
+    """Open, lock and set up the port that `url` names. Raises LinkError or ConfigError."""
+    path = url.place
+    if not path.startswith("/"):
+        raise ConfigError(f"link {url.text!r} needs the path of a port, such as {url.scheme}:///dev/ttyUSB0")
+    try:
+        if not stat.S_ISCHR(os.stat(path).st_mode):
+            raise LinkError(f"{path} is no serial port: {_LOOK}", url=url.text)
+        port = serial.Serial(
+            path,
+            baudrate=settings.baud,
+            bytesize=settings.character.data_bits,
+            parity=settings.character.parity,
+            stopbits=settings.character.stop_bits,
+            timeout=0,
+            write_timeout=0,
+            inter_byte_timeout=0,  # sets VMIN to 1, see SerialPort.read
+            exclusive=True,
+        )
+    except OSError as error:
+        raise LinkError(_why_not_opened(path, error), url=url.text, errno=error.errno) from error
+    except (ValueError, termios.error) as error:
+        raise _why_not_set_up(url, settings, error) from error
+    return SerialPort(port, path)
+
+
+_LOOK: Final = "look for the right name in /dev/serial/by-id"
+
+
+def _why_not_opened(path: str, error: OSError) -> str:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENXIO, errno.ENODEV}:
+        return f"{path} does not exist: plug it in, or {_LOOK}"
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return f"{path} may not be opened by this user: join the group that owns it, often dialout"
+    if error.errno in {errno.EAGAIN, errno.EBUSY}:
+        return f"{path} is busy: another program has it open, close that one first"
+    if error.errno in {None, errno.ENOTTY, errno.EINVAL}:  # pyserial's own sentence has no number
+        return f"{path} is no serial port: {_LOOK}"
+    return f"{path} cannot be opened: {error.strerror or error}"
+
+
+def _why_not_set_up(url: LinkUrl, settings: LineSettings, error: Exception) -> HesError:
+    return ConfigError(f"{url.place} cannot be set to {settings}: its driver does not do that", url=url.text)

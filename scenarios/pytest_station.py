@@ -1,0 +1,223 @@
+"""What the plug-in does once a station is named: fixtures, the run of each scenario, verdicts, evidence.
+
+A scenario is an `async def` test that asks for `station`, `meter`, `meters` or `other_meter`. Each runs on a bench of
+its own, through `asyncio.Runner(loop_factory=station.loop_factory)`. Fixtures hand out what exists before the loop runs;
+the meters come to life inside it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hes.clock import SystemClock
+from hes.errors import HesError
+from scenarios import folder, plugin
+from scenarios.meter import Meter
+from scenarios.result import RunResult, ScenarioResult, versions
+from scenarios.station import Station, load
+from scenarios.verdicts import Inapplicable, Verdict, verdict_of, worst
+from sim.run import fresh_folder
+
+RUNS = Path("runs")
+_STATION_KEY = pytest.StashKey[Station]()
+_RESULT_KEY = pytest.StashKey[ScenarioResult]()
+_WORDS = {
+    Verdict.PASSED: ("passed", ".", "PASSED"),
+    Verdict.FAILED: ("failed", "F", "FAILED"),
+    Verdict.INCONCLUSIVE: ("inconclusive", "?", "INCONCLUSIVE"),
+    Verdict.INAPPLICABLE: ("inapplicable", "-", "INAPPLICABLE"),
+}
+EXIT_FAILED, EXIT_INCONCLUSIVE = 1, 6
+
+
+class StationPlugin:
+    """The active part of the plug-in. results: of the scenarios so far. folder: where the evidence is, once written."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        try:
+            self.plan = load(config.getoption(plugin.STATION), seed=config.getoption(plugin.SEED))
+        except HesError as error:
+            raise pytest.UsageError(error.message) from error
+        self.results: list[ScenarioResult] = []
+        self.folder: Path | None = None
+        self.started_epoch_s = SystemClock().epoch_s()
+        self._config = config
+        self._started = time.perf_counter()
+
+    # -- fixtures
+
+    @pytest.fixture
+    def station(self, request: pytest.FixtureRequest) -> Station:
+        """The station that this scenario runs on."""
+        return _station_of(request.node)
+
+    @pytest.fixture
+    def meter(self, station: Station) -> Meter:
+        """The meter of the role "meter": the one under test."""
+        return station.meter("meter")
+
+    @pytest.fixture
+    def other_meter(self, station: Station) -> Meter:
+        """A second meter on the same way; INAPPLICABLE where there is none."""
+        return station.meter("other")
+
+    @pytest.fixture
+    def meters(self, station: Station) -> tuple[Meter, ...]:
+        """Every meter of the station."""
+        return station.meters
+
+    # -- running
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        if _is_scenario(item):
+            item.stash[_STATION_KEY] = Station(self.plan)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        if not _is_scenario(pyfuncitem):
+            return None
+        names = pyfuncitem._fixtureinfo.argnames
+        arguments = {name: pyfuncitem.funcargs[name] for name in names}
+        _station_of(pyfuncitem).run(lambda: pyfuncitem.obj(**arguments))
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if not _is_scenario(item):
+            return report
+        error = None if call.excinfo is None else call.excinfo.value
+        result = item.stash.get(_RESULT_KEY, None)
+        if call.when == "call" or error is not None:
+            verdict, reason = _judged(error, report)
+            if result is None:
+                result = item.stash[_RESULT_KEY] = _result_of(item, verdict, reason, report)
+                self.results.append(result)
+            elif result.verdict is Verdict.PASSED:
+                result.verdict, result.reason = verdict, reason
+            report.outcome = {Verdict.PASSED: "passed", Verdict.INAPPLICABLE: "skipped"}.get(verdict, "failed")  # type: ignore[assignment]
+            if verdict is Verdict.INAPPLICABLE:
+                report.longrepr = (str(item.path), item.location[1] or 0, reason)
+            report.user_properties.append(("verdict", verdict.value))
+        return report
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            text = str(report.longrepr)
+            reason = text.strip().splitlines()[-1] if text.strip() else "the suite cannot be loaded"
+            self.results.append(
+                ScenarioResult(
+                    name=report.nodeid, title="cannot be loaded", verdict=Verdict.INCONCLUSIVE, reason=reason, trace=text
+                )
+            )
+
+    # -- telling
+
+    def pytest_report_header(self) -> str:
+        return f"station: {self.plan.name} ({self.plan.title}), seed {self.plan.world.seed}"
+
+    def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
+        word = dict(getattr(report, "user_properties", ())).get("verdict")
+        if word is None or (report.when != "call" and report.passed):
+            return None
+        return _WORDS[Verdict(word)]
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if not self.results:
+            return
+        self.folder = folder.write(self._folder(), self.result())
+        verdict = worst(result.verdict for result in self.results)
+        if verdict is Verdict.INCONCLUSIVE:
+            session.exitstatus = EXIT_INCONCLUSIVE
+        elif verdict is Verdict.FAILED:
+            session.exitstatus = EXIT_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self.folder is not None:
+            terminalreporter.write_line(f"evidence: {self.folder / folder.RESULT_PAGE}")
+
+    def result(self) -> RunResult:
+        """The run so far."""
+        return RunResult(
+            station=self.plan,
+            scenarios=self.results,
+            started_epoch_s=self.started_epoch_s,
+            wall_s=time.perf_counter() - self._started,
+            versions=versions(),
+        )
+
+    def _folder(self) -> Path:
+        named = self._config.getoption(plugin.EVIDENCE)
+        if named is None:
+            return fresh_folder(RUNS, f"test-{self.plan.name}")
+        path = Path(named)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _is_scenario(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj)
+
+
+def _station_of(node: Any) -> Station:
+    station = node.stash.get(_STATION_KEY, None)
+    if station is None:
+        pytest.fail("a station is for `async def` tests: they run on its loop", pytrace=False)
+    assert isinstance(station, Station)
+    return station
+
+
+def _judged(error: BaseException | None, report: pytest.TestReport) -> tuple[Verdict, str]:
+    if isinstance(error, pytest.skip.Exception):
+        return Verdict.INAPPLICABLE, str(error.msg)
+    if isinstance(error, pytest.fail.Exception) and report.when == "call":
+        return Verdict.FAILED, str(error.msg)
+    if report.when != "call" and not isinstance(error, Inapplicable):
+        return Verdict.INCONCLUSIVE, _sentence(error)
+    return verdict_of(error), _sentence(error)
+
+
+def _sentence(error: BaseException | None) -> str:
+    """Why, in one line: of an assertion its own words, of everything else the kind of error too."""
+    if error is None:
+        return ""
+    said = (error.message if isinstance(error, HesError) else str(error)).strip()
+    first = said.splitlines()[0] if said else ""
+    if isinstance(error, Inapplicable | AssertionError):
+        return first or type(error).__name__
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _result_of(item: pytest.Item, verdict: Verdict, reason: str, report: pytest.TestReport) -> ScenarioResult:
+    station = item.stash[_STATION_KEY]
+    document = inspect.getdoc(item.obj) if isinstance(item, pytest.Function) else None  # type: ignore[attr-defined]
+    return ScenarioResult(
+        name=item.name,
+        suite=item.path.stem,
+        title=_title(item.name, document),
+        about=document or "",
+        file=item.path,
+        verdict=verdict,
+        reason=reason,
+        trace="" if verdict in (Verdict.PASSED, Verdict.INAPPLICABLE) else str(report.longrepr),
+        evidence=station.evidence,
+        facts=station.facts,
+        secrets=station.inspector_keys(),
+        wall_s=report.duration,
+    )
+
+
+def _title(name: str, document: str | None) -> str:
+    """The first sentence of its docstring, else its name as a sentence."""
+    if document:
+        return document.splitlines()[0].rstrip(".")
+    return name.removeprefix("test_").replace("_", " ")
