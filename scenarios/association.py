@@ -15,6 +15,7 @@ from hes.dlms import axdr, data
 from hes.dlms.client_events import Associated
 from hes.dlms.cosem.disconnect_control import ControlState
 from hes.dlms.cosem_time import date_time_octets, epoch_s
+from hes.dlms.obis import Obis
 from hes.dlms.profile_buffer import decode_rows
 from hes.dlms.selective_access import by_range
 from hes.errors import LinkError, RemoteProtocolError
@@ -22,6 +23,8 @@ from hes.protocols.dlms_cosem import DlmsSession
 from hes.protocols.wrapper_session import SessionLost
 from scenarios.verdicts import Inapplicable
 
+CLASS_DATA = 1
+LOGICAL_DEVICE_NAME = Obis.parse("0.0.42.0.0.255")
 CLASS_PROFILE_GENERIC, BUFFER, ENTRIES_IN_USE = 7, 2, 7
 CLASS_DISCONNECT_CONTROL, OUTPUT_STATE, CONTROL_STATE = 70, 2, 3
 REMOTE_DISCONNECT, REMOTE_RECONNECT = 1, 2
@@ -78,6 +81,14 @@ class Association:
             raise RemoteProtocolError(f"{name} is no register: {raw!r}, {scaler_unit!r}")
         scaler, unit = scaler_unit
         return Quantity(Decimal(raw).scaleb(scaler), unit, raw)
+
+    async def logical_device_name(self) -> bytes:
+        """The name that no other logical device has."""
+        octets = await self.session.get(CLASS_DATA, LOGICAL_DEVICE_NAME, 2)
+        value = axdr.plain(axdr.decode_all(octets))
+        if not isinstance(value, bytes):
+            raise RemoteProtocolError("the logical device name is no octet-string")
+        return value
 
     async def clock_s(self) -> int:
         """What the meter's clock shows, in seconds since 1970 UTC."""

@@ -26,6 +26,8 @@ class Way(Protocol):
     """How the head-end reaches one meter."""
 
     facts: LinkFacts
+    repeats_lost_frames: bool
+    """Whether the link itself sends a lost frame again."""
     patience_s: float
     """The longest that one exchange may take until it is given up."""
     late_answer_s: float

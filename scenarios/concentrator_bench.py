@@ -40,6 +40,7 @@ from sim.streams import SeededEntropy, Streams
 from sim.uplinks import HEAD_END_PLACE, Line, Ways, real_ways, simulated_ways
 from sim.world.population import MeterDevice
 
+LOOK_AGAIN_S = 0.05
 LATE_BY_S = 0.5
 """How much later than the head-end's patience a delayed answer comes."""
 
@@ -70,6 +71,8 @@ class ConcentratorMeter:
 class ConcentratorWay:
     """Through a concentrator's session, found anew for every exchange. A scenarios.bench.Way."""
 
+    repeats_lost_frames = False  # what is lost between concentrator and meter is lost
+
     def __init__(
         self,
         terminal: str,
@@ -90,9 +93,11 @@ class ConcentratorWay:
         self._registry = registry
         self._played = played
         self._line = line
+        self._cut_session: DcuSession | None = None
 
     async def ready(self) -> None:
-        await self._registry.wait_online(self._terminal)
+        while await self._registry.wait_online(self._terminal) is self._cut_session:
+            await asyncio.sleep(LOOK_AGAIN_S)  # it has been cut, and the head-end has not been told yet
 
     async def exchange(self, client_sap: int, server_sap: int, apdu: bytes) -> bytes:
         session = self._registry.online(self._terminal)
@@ -113,6 +118,7 @@ class ConcentratorWay:
         self._played.after_next_answer(self._hold)
 
     def cut(self) -> None:
+        self._cut_session = self._registry.online(self._terminal)
         self._line.drop()
 
     def _hold(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hes.acquisition.reader import AssociationChoice, client_settings
 from hes.devices.archive import MeterSecrets
@@ -14,11 +14,12 @@ from hes.devices.profiles import AssociationOffer, DeviceProfile
 from hes.dlms.ciphering import is_protected
 from hes.dlms.client import Client
 from hes.dlms.client_settings import ClientSettings
+from hes.dlms.codes import ApduTag
 from hes.entropy import Entropy
 from hes.errors import LinkError
 from hes.protocols.dlms_cosem import DlmsSession
 from scenarios.association import Association
-from scenarios.bench import BenchMeter, Part
+from scenarios.bench import BenchMeter, Part, Way
 from scenarios.evidence import Recorder
 from scenarios.verdicts import Inapplicable, Inconclusive
 from sim.meter.capture import TrueRow
@@ -26,28 +27,49 @@ from sim.meter.capture import TrueRow
 NONE = "none"
 LLS = "lls"
 HLS = "hls-gmac"
+GET_BLOCK = bytes((ApduTag.GET_RESPONSE, 2))
 SPOILT = 0x5A
 """What one octet of a key or password is changed by."""
 
 
-class Meter:
-    """One meter of the station. role: how scenarios call it. name: how the field calls it."""
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """What a meter has while its bench is open."""
 
-    def __init__(
-        self, bench_meter: BenchMeter, role: str, recorder: Recorder, entropy: Entropy, system_title: bytes
-    ) -> None:
-        self.role = role
-        self.name = bench_meter.name
-        self._bench = bench_meter
-        self._way = bench_meter.way
+    meter: BenchMeter
+    entropy: Entropy
+    system_title: bytes
+
+
+class Meter:
+    """One meter of the station. name: how the field calls it. It comes to life when the station's bench is there."""
+
+    def __init__(self, name: str, recorder: Recorder) -> None:
+        self.name = name
         self._recorder = recorder
-        self._entropy = entropy
-        self._system_title = system_title
+        self._present: _Present | None = None
         self._counters = itertools.count(1)
         self._answers_until_cut: int | None = None
 
     def __repr__(self) -> str:
         return f"<meter {self.name}>"
+
+    def bind(self, bench_meter: BenchMeter, entropy: Entropy, system_title: bytes) -> None:
+        """The bench is open. entropy, system_title: the head-end's own."""
+        self._present = _Present(bench_meter, entropy, system_title)
+
+    @property
+    def _here(self) -> _Present:
+        assert self._present is not None, "meters can be asked inside a scenario, while its station runs"
+        return self._present
+
+    @property
+    def _bench(self) -> BenchMeter:
+        return self._here.meter
+
+    @property
+    def _way(self) -> Way:
+        return self._here.meter.way
 
     @property
     def profile(self) -> DeviceProfile:
@@ -72,7 +94,18 @@ class Meter:
         """What the meter really captured, where the station can know; None where nobody does."""
         return self._bench.true_rows(profile, from_s, to_s)
 
+    @property
+    def blocks_received(self) -> int:
+        """How many blocks of long answers have come from it in this scenario."""
+        answers = self._recorder.evidence.apdus(self.name)
+        return sum(not entry.to_device and entry.octets[:2] == GET_BLOCK for entry in answers)
+
     # -- the way to it
+
+    @property
+    def repeats_lost_frames(self) -> bool:
+        """Whether the link itself sends lost frames again, as HDLC does."""
+        return self._way.repeats_lost_frames
 
     async def reachable(self) -> None:
         """Wait until the meter can be spoken to, such as after its link was lost. Raises Inconclusive."""
@@ -129,7 +162,7 @@ class Meter:
         settings = self._settings(self.offer(mechanism), secrets or self.secrets, dedicated_key=dedicated_key)
         wire = _Wire(self, settings)
         client = Client(settings, send_counter=lambda: next(self._counters), on_plain=wire.plain)
-        session = DlmsSession(client, wire.exchange, self._entropy, next_answer=self._way.next_answer)
+        session = DlmsSession(client, wire.exchange, self._here.entropy, next_answer=self._way.next_answer)
         try:
             info = await session.open()
             yield Association(session, self.profile, info, wire.replay)
@@ -138,7 +171,7 @@ class Meter:
             await self._way.closed()
 
     def _settings(self, offer: AssociationOffer, secrets: MeterSecrets, *, dedicated_key: bool) -> ClientSettings:
-        choice = AssociationChoice(name=offer.name, dedicated_key=dedicated_key, system_title=self._system_title)
+        choice = AssociationChoice(name=offer.name, dedicated_key=dedicated_key, system_title=self._here.system_title)
         return client_settings(self._bench.archived, choice, secrets)
 
 

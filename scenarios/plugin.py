@@ -1,9 +1,11 @@
 """The pytest plug-in: scenarios run on a station, and every run leaves evidence.
 
-    pytest --station sim my_suite/            verdicts in pytest's own words, evidence below runs/
-    pytest --station my-station.toml --evidence out/ my_suite/
+    pytest -p scenarios.plugin --station sim my_suite/            evidence in a folder of its own below runs/
+    pytest -p scenarios.plugin --station my-station.toml --evidence out/ my_suite/
 
-Without `--station` it does nothing at all. What it does with one is in scenarios/pytest_station.py.
+Without `--station` it does nothing at all. What it does with one is in scenarios/pytest_station.py. It is named with -p
+and not found by entry point: pytest would rewrite the asserts of every module that comes in the same package, hes and
+sim too, in every test run of the environment.
 """
 
 from __future__ import annotations

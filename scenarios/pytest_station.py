@@ -1,8 +1,8 @@
 """What the plug-in does once a station is named: fixtures, the run of each scenario, verdicts, evidence.
 
-A scenario is an `async def` test that asks for `station`, `meter`, `meters` or `other_meter`. Each runs on a bench of
-its own, through `asyncio.Runner(loop_factory=station.loop_factory)`. Fixtures hand out what exists before the loop runs;
-the meters come to life inside it.
+A scenario is an `async def` test that asks for `station`, `meter`, `meters` or `other_meter`. Each runs on a bench
+of its own, through `asyncio.Runner(loop_factory=station.loop_factory)`. Fixtures hand out what exists before the loop
+runs; the meters come to life inside it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import inspect
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -32,6 +32,12 @@ _WORDS = {
     Verdict.FAILED: ("failed", "F", "FAILED"),
     Verdict.INCONCLUSIVE: ("inconclusive", "?", "INCONCLUSIVE"),
     Verdict.INAPPLICABLE: ("inapplicable", "-", "INAPPLICABLE"),
+}
+_OUTCOMES: dict[Verdict, Literal["passed", "failed", "skipped"]] = {
+    Verdict.PASSED: "passed",
+    Verdict.FAILED: "failed",
+    Verdict.INCONCLUSIVE: "failed",
+    Verdict.INAPPLICABLE: "skipped",
 }
 EXIT_FAILED, EXIT_INCONCLUSIVE = 1, 6
 
@@ -104,7 +110,7 @@ class StationPlugin:
                 self.results.append(result)
             elif result.verdict is Verdict.PASSED:
                 result.verdict, result.reason = verdict, reason
-            report.outcome = {Verdict.PASSED: "passed", Verdict.INAPPLICABLE: "skipped"}.get(verdict, "failed")  # type: ignore[assignment]
+            report.outcome = _OUTCOMES[verdict]
             if verdict is Verdict.INAPPLICABLE:
                 report.longrepr = (str(item.path), item.location[1] or 0, reason)
             report.user_properties.append(("verdict", verdict.value))
@@ -116,7 +122,11 @@ class StationPlugin:
             reason = text.strip().splitlines()[-1] if text.strip() else "the suite cannot be loaded"
             self.results.append(
                 ScenarioResult(
-                    name=report.nodeid, title="cannot be loaded", verdict=Verdict.INCONCLUSIVE, reason=reason, trace=text
+                    name=report.nodeid,
+                    title="cannot be loaded",
+                    verdict=Verdict.INCONCLUSIVE,
+                    reason=reason,
+                    trace=text,
                 )
             )
 
@@ -199,7 +209,7 @@ def _sentence(error: BaseException | None) -> str:
 
 def _result_of(item: pytest.Item, verdict: Verdict, reason: str, report: pytest.TestReport) -> ScenarioResult:
     station = item.stash[_STATION_KEY]
-    document = inspect.getdoc(item.obj) if isinstance(item, pytest.Function) else None  # type: ignore[attr-defined]
+    document = inspect.getdoc(item.obj) if isinstance(item, pytest.Function) else None
     return ScenarioResult(
         name=item.name,
         suite=item.path.stem,

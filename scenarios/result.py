@@ -79,7 +79,12 @@ class RunResult:
         return {
             "verdict": self.verdict.value,
             "counts": {verdict.value: count for verdict, count in self.counts.items()},
-            "station": {"name": station.name, "kind": station.kind, "title": station.title, "field": station.world.name},
+            "station": {
+                "name": station.name,
+                "kind": station.kind,
+                "title": station.title,
+                "field": station.world.name,
+            },
             "seed": station.world.seed,
             "started": utc(self.started_epoch_s).isoformat(timespec="seconds"),
             "wall_s": round(self.wall_s, 3),

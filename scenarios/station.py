@@ -33,7 +33,7 @@ class Station:
         self.recorder = Recorder()
         self.loop_factory: LoopFactory | None = None
         self._bench = make_bench(plan, self.recorder)
-        self._meters: dict[str, Meter] = {}
+        self._meters = {name: Meter(name, self.recorder) for name in plan.meter_names}
         self._loop_errors: list[BaseException] = []
 
     # -- what scenarios use
@@ -105,10 +105,8 @@ class Station:
         asyncio.get_running_loop().set_exception_handler(self._note_loop_error)
         await self._bench.open()
         self.recorder.start(self.clock)
-        self._meters = {
-            name: Meter(meter, _role_of(self.plan, name), self.recorder, self._bench.entropy, self._bench.system_title)
-            for name, meter in self._bench.meters.items()
-        }
+        for name, meter in self._meters.items():
+            meter.bind(self._bench.meters[name], self._bench.entropy, self._bench.system_title)
         serving = asyncio.ensure_future(self._bench.serve())
         playing = asyncio.ensure_future(self._play(scenario))
         try:
@@ -153,10 +151,6 @@ def make_bench(plan: StationPlan, recorder: Recorder) -> Bench:
     if plan.kind == "tcp":
         return TcpBench(plan, recorder)
     raise Inapplicable(f"stations of kind {plan.kind} are not built yet")
-
-
-def _role_of(plan: StationPlan, name: str) -> str:
-    return next((role for role, meter in plan.roles.items() if meter == name), name)
 
 
 async def _cancelled(task: asyncio.Future[Any]) -> None:

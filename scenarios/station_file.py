@@ -66,6 +66,13 @@ class StationPlan:
     roles: dict[str, str]
     files: tuple[Path, ...]
 
+    @property
+    def meter_names(self) -> tuple[str, ...]:
+        """The population: all meters of the field, or those that have a role where a line has room for few."""
+        if self.kind == "pty":
+            return tuple(dict.fromkeys(self.roles.values()))
+        return _names(self.world)
+
 
 def shipped() -> tuple[str, ...]:
     """The names of the stations that come with amiloop."""
@@ -88,7 +95,7 @@ def load(name_or_path: str, *, seed: int | None = None) -> StationPlan:
         raise AssertionError("invalid values are faults") from error
     field_path = _field_path(table.field, path)
     world = parse.parse(toml_file.read(field_path))
-    known = {f"{dcu.name}-{index:04d}" for dcu in world.dcus for index in range(1, dcu.meter_count + 1)}
+    known = _names(world)
     for role, meter in table.roles.items():
         if meter not in known:
             faults.add(("roles", role), f"the field {world.name} has no meter {meter!r}")
@@ -105,6 +112,10 @@ def load(name_or_path: str, *, seed: int | None = None) -> StationPlan:
         roles=dict(table.roles),
         files=(path, field_path),
     )
+
+
+def _names(world: World) -> tuple[str, ...]:
+    return tuple(f"{dcu.name}-{index:04d}" for dcu in world.dcus for index in range(1, dcu.meter_count + 1))
 
 
 def _field_path(name: str, station: Path) -> Path:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from hes.clock import Clock, SystemClock
-from hes.errors import ConfigError, LinkError
-from hes.links.registry import LISTEN_SUFFIX, Links, LinkUrl
+from hes.errors import ConfigError
+from hes.links.registry import Links
 from sim.live import starting_now
 from sim.meter_lines import HDLC_LOWER_FIRST, METERS_MAX, Door, HdlcLine, MakeLine, Station, WrapperLine
 from sim.world.population import MeterDevice, Population
@@ -41,30 +40,21 @@ class ExposedMeters:
 
 
 async def serve_meters(links: Links, url: str, meters: ExposedMeters, announce: Announce, *, hdlc: bool) -> None:
-    """Serve `meters` at `url` until cancelled: wait for connections there, or use the one line that it names.
+    """Serve `meters` at `url` (tcp-listen, pty-listen, serial-listen) until cancelled.
 
-    url: a link to listen on (tcp-listen, pty-listen), or one to open (serial). Raises LinkError when it cannot be
-    opened or the line is lost.
+    hdlc: HDLC in place of the DLMS wrapper, which has room for one meter only. Raises LinkError when the place cannot
+    be had or, as a serial port may, goes away; ConfigError when the URL is wrong.
     """
     door = Door(meters.stations, meters.clock)
     make: MakeLine = HdlcLine if hdlc else WrapperLine
-    if LinkUrl.parse(url).scheme.endswith(LISTEN_SUFFIX):
-        listener = await links.listen(url, lambda: make(door))
-        try:
-            announce(listener.addresses[0])
-            await asyncio.get_running_loop().create_future()
-        finally:
-            listener.close()
-            for line in list(door.lines):
-                line.close()
-    else:
-        _, line = await links.connect(url, lambda: make(door))
-        try:
-            announce(url)
-            why = await asyncio.shield(line.lost)
-        finally:
+    listener = await links.listen(url, lambda: make(door))
+    try:
+        announce(listener.addresses[0])
+        raise await door.gone
+    finally:
+        listener.close()
+        for line in list(door.lines):
             line.close()
-        raise LinkError(f"{url} is lost{f': {why}' if why else ''}; plug it in again and start anew", url=url)
 
 
 def _pick(population: Population, first: str | None, count: int) -> Sequence[MeterDevice]:

@@ -18,7 +18,7 @@ from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.hdlc.line_dispatcher import LineDispatcher, LineEvent, Peer
 from hes.dlms.hdlc.link_events import LinkDown, Received, ReceivedUnnumbered, Transmit
 from hes.dlms.hdlc.link_settings import ServerLinkSettings
-from hes.errors import RemoteProtocolError
+from hes.errors import LinkError, RemoteProtocolError
 from sim.meter.endpoint import MeterEndpoint
 
 log = structlog.get_logger()
@@ -41,32 +41,40 @@ class Station:
     lower: int
 
 
+def _new_future() -> asyncio.Future[LinkError]:
+    return asyncio.get_running_loop().create_future()
+
+
 @dataclass(slots=True)
 class Door:
-    """What the lines of one place share. lines: those that are open, in the order in which they came."""
+    """What the lines of one place share; made on the running loop.
+
+    lines: those that are open, in the order in which they came. gone: why nobody will come any more, once that is so.
+    """
 
     stations: tuple[Station, ...]
     clock: Clock
     lines: dict[MeterLine, None] = field(default_factory=dict)
+    gone: asyncio.Future[LinkError] = field(default_factory=_new_future)
 
 
 MakeLine = Callable[[Door], "MeterLine"]
 
 
 class MeterLine(asyncio.Protocol):
-    """One connection. `lost` is done when it is over, with what the link said of it."""
+    """One connection, or a serial line for as long as it exists."""
 
     def __init__(self, door: Door) -> None:
-        self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         self._door = door
         self._transport: asyncio.Transport | None = None
+        self._is_closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         if len(self._door.lines) >= CONNECTIONS_MAX:
             log.warning("connection_refused", reason=f"{CONNECTIONS_MAX} are open already")
-            transport.close()
+            self.close()
             return
         self._door.lines[self] = None
 
@@ -79,8 +87,10 @@ class MeterLine(asyncio.Protocol):
         if self in self._door.lines:
             del self._door.lines[self]
             self.over()
-        if not self.lost.done():
-            self.lost.set_result(exc)
+        if isinstance(exc, LinkError) and not (self._is_closing or self._door.gone.done()):
+            self._door.gone.set_result(
+                exc
+            )  # a device that was unplugged; a lost connection is none of hes.links' errors
 
     def take(self, data: bytes) -> None:
         """Octets are here."""
@@ -95,6 +105,7 @@ class MeterLine(asyncio.Protocol):
             self._transport.write(octets)
 
     def close(self) -> None:
+        self._is_closing = True
         if self._transport is not None:
             self._transport.close()
 

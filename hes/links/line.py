@@ -85,8 +85,8 @@ class Seat:
 class Line:
     """A descriptor and its stations; closed when the last seat and the last station are gone.
 
-    on_shut: called once, when the last seat is given up. on_closed: called once, when the descriptor is closed.
-    shared: whether more stations may take seats.
+    shared: whether more stations may take seats. on_shut: called once, when the last seat is given up.
+    on_closed: called once, when the descriptor is closed.
     """
 
     def __init__(
@@ -98,7 +98,6 @@ class Line:
         *,
         shared: bool = False,
         on_shut: Callable[[], None] | None = None,
-        on_closed: Callable[[], None] | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.facts = facts
@@ -106,10 +105,10 @@ class Line:
         self.shared = shared
         self.stations: list[LineTransport] = []
         self.seats: list[Seat] = []
+        self.on_closed: Callable[[], object] | None = None
         self._descriptor = descriptor
         self._timing = timing
         self._on_shut = on_shut
-        self._on_closed = on_closed
         self._to_write: deque[tuple[LineTransport, memoryview]] = deque()
         self._is_closed = False
         self._is_watching = False
@@ -149,9 +148,11 @@ class Line:
         return seat
 
     def stand_up(self, seat: Seat) -> None:
-        """Take the seat away; a station that sits on it stays until it closes."""
+        """Take the seat away; a station that has a conversation stays until it closes."""
         if seat in self.seats:
             self.seats.remove(seat)
+            if seat.transport is not None and not seat.transport.is_used:
+                seat.transport.lose(None, orderly=True)
             self._shut_if_empty()
             self._close_if_empty(discard=False)
 
@@ -302,5 +303,5 @@ class Line:
         self._timing.stop()
         self._to_write.clear()
         self._descriptor.close(discard=discard)
-        if self._on_closed is not None:
-            self._on_closed()
+        if self.on_closed is not None:
+            self.on_closed()

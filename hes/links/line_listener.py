@@ -26,16 +26,19 @@ class LineListener:
         self._seat = seat
 
     def close(self) -> None:
-        """The seat is given up; a station that sits on it stays until its transport closes."""
+        """The seat is given up; a station that has heard or said anything stays until its transport closes."""
         self._line.stand_up(self._seat)
 
     async def wait_closed(self) -> None:
         """Nothing to wait for. The device is free when the stations are gone too."""
 
 
-def open_lines() -> dict[str, Line]:
-    """Lines of the running loop, by the real path of their device."""
-    return _lines.setdefault(asyncio.get_running_loop(), {})
+def enlist(line: Line, path: str) -> None:
+    """Make `line` known as the one whose device is at `path`, until it is closed."""
+    lines = _lines.setdefault(line.loop, {})
+    device = os.path.realpath(path)
+    lines[device] = line
+    line.on_closed = lambda: lines.pop(device, None)
 
 
 def join(url: LinkUrl, settings: LineSettings, *, shared: bool) -> Line | None:
@@ -43,7 +46,7 @@ def join(url: LinkUrl, settings: LineSettings, *, shared: bool) -> Line | None:
 
     Raises LinkError unless all of its stations share it, ConfigError when they run it in another way.
     """
-    line = open_lines().get(os.path.realpath(url.place))
+    line = _lines.get(asyncio.get_running_loop(), {}).get(os.path.realpath(url.place))
     if line is None or not line.seats:
         return None
     if not (shared and line.shared):

@@ -26,6 +26,8 @@ class LineTransport(asyncio.Transport):
     def __init__(self, line: Line, context: contextvars.Context) -> None:
         super().__init__()
         self.is_lost = False
+        self.is_used = False
+        """Octets have come or gone."""
         self.unsent_octets = 0
         self.unread_octets = 0
         self.leaving: asyncio.Handle | None = None
@@ -88,9 +90,12 @@ class LineTransport(asyncio.Transport):
         if self._is_closing or not data:
             return
         octets = bytes(data)
+        self.is_used = True
         self.unsent_octets += len(octets)
         if self.unsent_octets > WRITE_OCTETS_MAX:
-            self.lose(LinkError(f"{self._line.name}: {self.unsent_octets} octets wait to be sent, the line is too slow"))
+            self.lose(
+                LinkError(f"{self._line.name}: {self.unsent_octets} octets wait to be sent, the line is too slow")
+            )
             return
         self._line.send(self, octets)
         self._pause_if_full()
@@ -113,6 +118,7 @@ class LineTransport(asyncio.Transport):
         """Octets are here: hand them over, or keep them while the protocol does not read."""
         if self._is_closing:
             return
+        self.is_used = True
         if self._is_paused or self._unread:
             self._unread.append(octets)
             self.unread_octets += len(octets)

@@ -22,7 +22,7 @@ from typing import Final
 from hes.errors import ConfigError, LinkError
 from hes.links.facts import LinkFacts
 from hes.links.line import Line
-from hes.links.line_listener import LineListener, join, open_lines
+from hes.links.line_listener import LineListener, enlist, join
 from hes.links.line_pacer import LineSettings
 from hes.links.line_timing import MediumTiming
 from hes.links.options import Options, line_settings
@@ -143,18 +143,9 @@ def _address(path: str, settings: LineSettings) -> str:
 
 
 def _open_line(master: PtyMaster, path: str, settings: LineSettings, *, shared: bool) -> Line:
-    loop = asyncio.get_running_loop()
-    lines = open_lines()
-    line = Line(
-        master,
-        _facts(settings),
-        settings,
-        MediumTiming(loop, settings),
-        shared=shared,
-        on_shut=lambda: _unlink(path, master.device),
-        on_closed=lambda: lines.pop(master.device, None),
-    )
-    lines[master.device] = line
+    timing = MediumTiming(asyncio.get_running_loop(), settings)
+    line = Line(master, _facts(settings), settings, timing, shared=shared, on_shut=lambda: _unlink(path, master.device))
+    enlist(line, master.device)
     return line
 
 

@@ -25,7 +25,7 @@ import serial
 from hes.errors import ConfigError, HesError, LinkError
 from hes.links.facts import LinkFacts
 from hes.links.line import Line
-from hes.links.line_listener import LineListener, join, open_lines
+from hes.links.line_listener import LineListener, enlist, join
 from hes.links.line_pacer import LineSettings
 from hes.links.line_timing import UartTiming
 from hes.links.options import Options, line_settings
@@ -93,8 +93,7 @@ async def connect(url: LinkUrl, protocol_factory: ProtocolFactory) -> Pair:
 
 def connect_port(url: LinkUrl, settings: LineSettings, facts: LinkFacts, protocol_factory: ProtocolFactory) -> Pair:
     """Be the one station at our end of the port that `url` names. Raises like `connect`."""
-    port = open_port(url, settings)
-    line = Line(port, facts, settings, UartTiming(asyncio.get_running_loop(), settings))
+    line = _open_line(url, settings, facts)
     transport = line.attach(protocol_factory, contextvars.copy_context())
     return transport, transport.get_protocol()
 
@@ -104,16 +103,8 @@ async def listen(url: LinkUrl, protocol_factory: ProtocolFactory) -> LineListene
     settings, facts, shared = _read_url(url)
     line = join(url, settings, shared=shared)
     if line is None:
-        port = open_port(url, settings)
-        lines, device = open_lines(), os.path.realpath(url.place)
-        line = lines[device] = Line(
-            port,
-            facts,
-            settings,
-            UartTiming(asyncio.get_running_loop(), settings),
-            shared=shared,
-            on_closed=lambda: lines.pop(device, None),
-        )
+        line = _open_line(url, settings, facts, shared=shared)
+        enlist(line, url.place)
     return LineListener(line, line.sit(protocol_factory), url.text.replace(LISTEN_SUFFIX, "", 1))
 
 
@@ -133,6 +124,11 @@ def _read_url(url: LinkUrl) -> tuple[LineSettings, LinkFacts, bool]:
         exclusive=True,
     )
     return settings, facts, shared
+
+
+def _open_line(url: LinkUrl, settings: LineSettings, facts: LinkFacts, *, shared: bool = False) -> Line:
+    port = open_port(url, settings)
+    return Line(port, facts, settings, UartTiming(asyncio.get_running_loop(), settings), shared=shared)
 
 
 def open_port(url: LinkUrl, settings: LineSettings) -> SerialPort:

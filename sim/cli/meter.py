@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 DEFAULT_WORLD = "neighbourhood"
-NEW_PTY = "new"
+NEW_PTY = "auto"
 
 
 @click.command()
@@ -17,6 +17,7 @@ NEW_PTY = "new"
     "--pty", metavar="[PATH]", is_flag=False, flag_value=NEW_PTY, help="Make a pseudo-terminal, with a link at PATH."
 )
 @click.option("--serial", metavar="DEV", help="Answer on a serial port such as /dev/ttyUSB0.")
+@click.option("--baud", type=int, help="Speed of the --serial or --pty line; 9600 when left out.")
 @click.option("--hdlc", is_flag=True, help="Speak HDLC in place of the DLMS wrapper.")
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="So many meters on one HDLC line.")
 @click.option("--world", default=DEFAULT_WORLD, show_default=True, help="The world that the meter lives in.")
@@ -27,6 +28,7 @@ def meter(
     tcp: str | None,
     pty: str | None,
     serial: str | None,
+    baud: int | None,
     count: int,
     world: str,
     name: str | None,
@@ -47,7 +49,7 @@ def meter(
     from sim.expose import ExposedMeters, serve_meters
     from sim.world import parse
 
-    url = _url(tcp, pty, serial)
+    url = _url(tcp, pty, serial, baud)
     _check_count(count, hdlc=hdlc)
     loaded = parse.load(world)
     if seed is not None:
@@ -61,13 +63,17 @@ def meter(
     run_until_stopped(serve_meters(Links(), url, meters, announce, hdlc=hdlc))
 
 
-def _url(tcp: str | None, pty: str | None, serial: str | None) -> str:
+def _url(tcp: str | None, pty: str | None, serial: str | None, baud: int | None) -> str:
     """The link to serve on."""
-    given = {"tcp-listen": tcp, "pty-listen": pty, "serial": serial}
+    given = {"tcp-listen": tcp, "pty-listen": pty, "serial-listen": serial}
     urls = [f"{scheme}://{place}" for scheme, place in given.items() if place is not None]
     if len(urls) != 1:
         raise click.UsageError("Say where to serve with exactly one of --tcp HOST:PORT, --pty [PATH] and --serial DEV.")
-    return urls[0]
+    if baud is None:
+        return urls[0]
+    if tcp is not None:
+        raise click.UsageError("--baud is for --serial and --pty: TCP has no baud rate.")
+    return f"{urls[0]}{'&' if '?' in urls[0] else '?'}baud={baud}"
 
 
 def _check_count(count: int, *, hdlc: bool) -> None:
@@ -82,6 +88,7 @@ def _check_count(count: int, *, hdlc: bool) -> None:
 def _offer(url: str, meters: Any, *, hdlc: bool) -> dict[str, Any]:
     """How to reach the meters and how to open them; the first one's keys stand at the top, `meters` has all."""
     from hes.devices import profiles
+    from hes.links.registry import LinkUrl
     from sim.cli.offers import meter_offer
 
     seed = meters.population.world.seed
@@ -91,7 +98,10 @@ def _offer(url: str, meters: Any, *, hdlc: bool) -> dict[str, Any]:
         if hdlc:
             offer["hdlc_address"] = {"upper": station.server_sap, "lower": station.lower}
         offers.append(offer)
-    return {"url": url, "framing": "hdlc" if hdlc else "wrapper", **offers[0], "meters": offers}
+    offer = {"url": url, "framing": "hdlc" if hdlc else "wrapper", **offers[0], "meters": offers}
+    if url.startswith("pty://"):
+        offer["device"] = LinkUrl.parse(url).place
+    return offer
 
 
 def _text(offer: dict[str, Any]) -> str:
@@ -100,7 +110,10 @@ def _text(offer: dict[str, Any]) -> str:
     first, meters = offer["meters"][0], offer["meters"]
     how = "HDLC" if offer["framing"] == "hdlc" else "the DLMS wrapper"
     who = f"meter {first['meter']}" if len(meters) == 1 else f"{len(meters)} meters from {first['meter']} on"
-    lines = [f"{who} at {offer['url']}, on {how}", *client_lines(meters)]
+    lines = [f"{who} at {offer['url']}, on {how}"]
+    if "device" in offer:
+        lines.append(f"  open {offer['device']} like a serial port")
+    lines += client_lines(meters)
     lines.append("  TEST KEYS of this world's seed, never for a real meter:")
     for each in meters:
         lines.append(f"  {each['meter']}, number {each['number']}, profile {each['profile']}: {_address(each)}")

@@ -20,35 +20,26 @@ PATIENCE_S = 20
 class Pair:
     """Both ends of one connection over a RealLine: `site` dialled, `centre` listens."""
 
-    def __init__(self) -> None:
-        self.centres: list[End] = []
-
     async def open(self) -> Pair:
-        self.door = await Links().listen("tcp-listen://127.0.0.1:0", self._accept)
+        accepted: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+
+        def accept() -> End:
+            end = End()
+            if not accepted.done():
+                accepted.set_result(end)
+            return end
+
+        self.door = await Links().listen("tcp-listen://127.0.0.1:0", accept)
         self.line = RealLine(Links(), self.door.addresses[0], "north")
         self.transport, self.site = await self.line.links.connect(self.door.addresses[0], End)
-        await self.until(lambda: bool(self.centres and self.centres[0].transport))
-        self.centre = self.centres[0]
+        self.centre = await accepted
+        await self.centre.until(lambda: "made" in self.centre.events)
         return self
-
-    def _accept(self) -> End:
-        self.centres.append(End())
-        return self.centres[-1]
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            await asyncio.sleep(0.001)
-
-    def write(self, end: End, octets: bytes) -> None:
-        assert end.transport is not None
-        end.transport.write(octets)
 
     def close(self) -> None:
         self.door.close()
         self.line.power_off()
-        for end in self.centres:
-            if end.transport is not None:
-                end.transport.abort()
+        self.centre.pipe.abort()
 
 
 def play(test: Callable[[Pair], Awaitable[None]]) -> None:
@@ -85,20 +76,23 @@ def test_a_real_line_is_a_link_like_any_other(check: Check) -> None:
 def test_an_outage_holds_octets_both_ways_and_the_connection_lives_on() -> None:
     async def test(pair: Pair) -> None:
         pair.line.begin_outage()
-        pair.write(pair.site, b"up 1 ")
-        pair.write(pair.site, b"up 2")
-        pair.write(pair.centre, b"down")
+        pair.site.pipe.write(b"up 1 ")
+        pair.site.pipe.write(b"up 2")
+        pair.centre.pipe.write(b"down")
         other = await Pair().open()  # as long as another connection needs for octets of its own
-        other.write(other.site, b"x")
-        other.write(other.centre, b"y")
-        await other.until(lambda: bool(other.centre.received and other.site.received))
+        other.site.pipe.write(b"x")
+        await other.centre.until_received(1)
+        other.centre.pipe.write(b"y")
+        await other.site.until_received(1)
         other.close()
         assert not pair.centre.received
         assert not pair.site.received
         pair.line.end_outage()
-        await pair.until(lambda: pair.centre.received == b"up 1 up 2" and pair.site.received == b"down")
-        pair.write(pair.site, b", up 3")
-        await pair.until(lambda: pair.centre.received == b"up 1 up 2, up 3")
+        await pair.centre.until_received(9)
+        await pair.site.until_received(4)
+        pair.site.pipe.write(b", up 3")
+        await pair.centre.until_received(15)
+        assert (pair.centre.received, pair.site.received) == (b"up 1 up 2, up 3", b"down")
         assert "lost" not in pair.site.events + pair.centre.events
 
     play(test)
@@ -109,10 +103,11 @@ def test_whoever_writes_without_end_into_an_outage_loses_the_connection(monkeypa
 
     async def test(pair: Pair) -> None:
         pair.line.begin_outage()
-        pair.write(pair.site, bytes(100))
+        pair.site.pipe.write(bytes(100))
         assert not pair.transport.is_closing()
-        pair.write(pair.site, b"1")
-        await pair.until(lambda: "lost" in pair.site.events and "lost" in pair.centre.events)
+        pair.site.pipe.write(b"1")
+        await pair.site.until_lost()
+        await pair.centre.until_lost()
         pair.line.end_outage()
 
     play(test)
@@ -123,7 +118,8 @@ def test_a_new_connection_waits_for_the_end_of_the_outage() -> None:
         pair.line.begin_outage()
         assert await pair.line.ping() is False
         opening = asyncio.ensure_future(pair.line.links.connect(pair.door.addresses[0], End))
-        await asyncio.sleep(0.01)
+        other = await Pair().open()
+        other.close()
         assert not opening.done()
         pair.line.end_outage()
         transport, _ = await opening
@@ -138,7 +134,8 @@ def test_power_off_and_a_drop_end_every_connection() -> None:
 
         async def test(pair: Pair, fault: Callable[[RealLine], None] = fault) -> None:
             fault(pair.line)
-            await pair.until(lambda: "lost" in pair.site.events and "lost" in pair.centre.events)
+            await pair.site.until_lost()
+            await pair.centre.until_lost()
 
         play(test)
 

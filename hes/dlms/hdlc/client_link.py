@@ -289,7 +289,7 @@ class ClientLink:
             if self.state is not State.CONNECTED:
                 return
         elif is_information:
-            repeated = not self._turn.awaiting
+            repeated = incoming.is_behind(frame.send)
             kind = LinkFindingKind.REPEATED if repeated else LinkFindingKind.OUT_OF_SEQUENCE
             events.append(LinkFinding(kind, frame))
         self._turn.server_busy = frame.kind is Kind.RNR

@@ -201,8 +201,8 @@ class ServerLink:
             return
         self.state = step(self.state, Event.INFORMATION)
         if frame.send != incoming.expected:
-            behind = (incoming.expected - frame.send) % 8 <= self.parameters.receive_window
-            kind = LinkFindingKind.REPEATED if behind else LinkFindingKind.OUT_OF_SEQUENCE
+            repeated = incoming.is_behind(frame.send)
+            kind = LinkFindingKind.REPEATED if repeated else LinkFindingKind.OUT_OF_SEQUENCE
             events.append(LinkFinding(kind, frame))
             self._respond(frame, events)
         elif self._working:

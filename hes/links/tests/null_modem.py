@@ -1,0 +1,65 @@
+"""Two serial ports joined by a cable, for tests: what goes in at one comes out at the other."""
+
+import asyncio
+import os
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+CHUNK_OCTETS = 4096
+
+
+class NullModem:
+    """Two pseudo terminals whose inner ends are joined on the running loop. ports: paths of the outer ends."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._inner: list[int] = []
+        self._held: list[int] = []  # keeps the outer ends from hanging up when nobody has them open
+        self.ports: list[str] = []
+        for _ in range(2):
+            inner, outer = os.openpty()
+            tty.setraw(outer)
+            os.set_blocking(inner, False)
+            self._inner.append(inner)
+            self._held.append(outer)
+            self.ports.append(os.ttyname(outer))
+        for here, there in (self._inner, reversed(self._inner)):
+            self._loop.add_reader(here, self._carry, here, there)
+
+    def unplug(self) -> None:
+        """Take both inner ends away, as pulling out an adapter does."""
+        for inner in self._inner:
+            self._loop.remove_reader(inner)
+            self._loop.remove_writer(inner)
+            os.close(inner)
+        self._inner = []
+
+    def close(self) -> None:
+        self.unplug()
+        for outer in self._held:
+            os.close(outer)
+
+    def _carry(self, here: int, there: int) -> None:
+        self._pass_on(here, there, os.read(here, CHUNK_OCTETS))
+
+    def _pass_on(self, here: int, there: int, octets: bytes) -> None:
+        self._loop.remove_writer(there)
+        try:
+            count = os.write(there, octets)
+        except BlockingIOError:
+            count = 0
+        if count < len(octets):
+            self._loop.remove_reader(here)
+            self._loop.add_writer(there, self._pass_on, here, there, octets[count:])
+        else:
+            self._loop.add_reader(here, self._carry, here, there)
+
+
+@contextmanager
+def null_modem() -> Iterator[NullModem]:
+    modem = NullModem()
+    try:
+        yield modem
+    finally:
+        modem.close()

@@ -1,0 +1,1 @@
+"""A run of scenarios for people (one page) and for pipelines (JUnit)."""
