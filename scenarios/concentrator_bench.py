@@ -15,15 +15,13 @@ from functools import partial
 from hes.acquisition.dcu_session import DcuSession, SessionContext, SessionLimits
 from hes.acquisition.registry import Registry
 from hes.clock import Clock
-from hes.devices import profiles
-from hes.devices.archive import DeviceId, MeterSecrets
-from hes.devices.archive import Meter as ArchivedMeter
 from hes.links.facts import LinkFacts
 from hes.links.registry import Links, Listener
 from hes.links.tcp import TCP_FACTS
 from hes.protocols.wrapper_session import SessionLost
 from hes.trace.tap import Tap
-from scenarios.bench import BenchMeter, LoopFactory, Part, Way
+from scenarios.bench import BenchMeter, LoopFactory, Part
+from scenarios.field_meter import FieldMeter
 from scenarios.played_meter import PlayedMeter, PlayedPopulation
 from scenarios.station_file import StationPlan
 from sim import guards
@@ -31,41 +29,16 @@ from sim.clock import VirtualClock
 from sim.field import Field, FieldSite
 from sim.loop import VirtualLoop
 from sim.media.net import Lan, SimNet
-from sim.meter.capture import TrueRow, true_rows
-from sim.meter.keys import head_end_system_title, meter_keys
+from sim.meter.keys import head_end_system_title
 from sim.pacer import Pacer
 from sim.scaled_time import ScaledClock, ScaledLoop
 from sim.scheduler import Scheduler
 from sim.streams import SeededEntropy, Streams
 from sim.uplinks import HEAD_END_PLACE, Line, Ways, real_ways, simulated_ways
-from sim.world.population import MeterDevice
 
 LOOK_AGAIN_S = 0.05
 LATE_BY_S = 0.5
 """How much later than the head-end's patience a delayed answer comes."""
-
-
-class ConcentratorMeter:
-    """One meter of the field. A scenarios.bench.BenchMeter."""
-
-    def __init__(self, device: MeterDevice, number: int, played: PlayedMeter, way: Way, seed: int, clock: Clock):
-        keys = meter_keys(seed, device.system_title)
-        self.name = device.name
-        self.way: Way = way
-        self.secrets = MeterSecrets(keys.encryption_key, keys.authentication_key, keys.password)
-        self.archived = ArchivedMeter(
-            device_id=DeviceId(number),
-            number=device.number,
-            dcu=device.dcu,
-            profile=profiles.load(device.profile),
-            system_title=device.system_title,
-            key_ref=device.system_title.hex(),
-        )
-        self._played = played
-        self._clock = clock
-
-    def true_rows(self, profile: str, from_s: int, to_s: int) -> list[TrueRow] | None:
-        return true_rows(self._played.meter(), profile, self._clock.epoch_s(), from_s, to_s)
 
 
 class ConcentratorWay:
@@ -96,8 +69,9 @@ class ConcentratorWay:
         self._cut_session: DcuSession | None = None
 
     async def ready(self) -> None:
-        while await self._registry.wait_online(self._terminal) is self._cut_session:
-            await asyncio.sleep(LOOK_AGAIN_S)  # it has been cut, and the head-end has not been told yet
+        # the registry tells of arrivals only, and a session that was cut stays in it until the head-end hears of it
+        while await self._registry.wait_online(self._terminal) is self._cut_session:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     async def exchange(self, client_sap: int, server_sap: int, apdu: bytes) -> bytes:
         session = self._registry.online(self._terminal)
@@ -205,7 +179,7 @@ class ConcentratorBench:
                 self.facts,
             )
             number = len(self.meters) + 1
-            self.meters[device.name] = ConcentratorMeter(device, number, played, way, self.plan.world.seed, self.clock)
+            self.meters[device.name] = FieldMeter(device, number, played, way, self.plan.world.seed, self.clock)
 
     def close(self) -> None:
         if self._door is not None:

@@ -83,6 +83,12 @@ class Recorder:
         finally:
             self._close()
 
+    def implied(self, title: str) -> None:
+        """What follows belongs to a step of its own, unless the scenario is in a step already."""
+        last = self.evidence.steps[-1] if self.evidence.steps else None
+        if last is None or last.title == BEFORE or last.until_s is not None:
+            self._open(title)
+
     def finish(self) -> None:
         self._open(AFTER)
         self._close()

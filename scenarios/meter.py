@@ -164,8 +164,10 @@ class Meter:
         client = Client(settings, send_counter=lambda: next(self._counters), on_plain=wire.plain)
         session = DlmsSession(client, wire.exchange, self._here.entropy, next_answer=self._way.next_answer)
         try:
+            self._recorder.implied(f"associate with {self.name} by {mechanism}")
             info = await session.open()
             yield Association(session, self.profile, info, wire.replay)
+            self._recorder.implied(f"release {self.name}")
             await session.release()
         finally:
             await self._way.closed()

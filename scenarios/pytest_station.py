@@ -21,7 +21,7 @@ from scenarios import folder, plugin
 from scenarios.meter import Meter
 from scenarios.result import RunResult, ScenarioResult, versions
 from scenarios.station import Station, load
-from scenarios.verdicts import Inapplicable, Verdict, verdict_of, worst
+from scenarios.verdicts import Inapplicable, Inconclusive, Verdict, verdict_of, worst
 from sim.run import fresh_folder
 
 RUNS = Path("runs")
@@ -202,7 +202,7 @@ def _sentence(error: BaseException | None) -> str:
         return ""
     said = (error.message if isinstance(error, HesError) else str(error)).strip()
     first = said.splitlines()[0] if said else ""
-    if isinstance(error, Inapplicable | AssertionError):
+    if isinstance(error, Inapplicable | Inconclusive | AssertionError):
         return first or type(error).__name__
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
@@ -213,7 +213,7 @@ def _result_of(item: pytest.Item, verdict: Verdict, reason: str, report: pytest.
     return ScenarioResult(
         name=item.name,
         suite=item.path.stem,
-        title=_title(item.name, document),
+        title=_title(item, document),
         about=document or "",
         file=item.path,
         verdict=verdict,
@@ -226,8 +226,8 @@ def _result_of(item: pytest.Item, verdict: Verdict, reason: str, report: pytest.
     )
 
 
-def _title(name: str, document: str | None) -> str:
-    """The first sentence of its docstring, else its name as a sentence."""
-    if document:
-        return document.splitlines()[0].rstrip(".")
-    return name.removeprefix("test_").replace("_", " ")
+def _title(item: pytest.Item, document: str | None) -> str:
+    """The first sentence of its docstring, else its name as a sentence; and which of several it is."""
+    base, _, variant = item.name.partition("[")
+    told = document.splitlines()[0].rstrip(".") if document else base.removeprefix("test_").replace("_", " ")
+    return f"{told} ({variant.removesuffix(']')})" if variant else told

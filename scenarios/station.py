@@ -145,12 +145,13 @@ def load(name_or_path: str, *, seed: int | None = None) -> StationPlan:
 def make_bench(plan: StationPlan, recorder: Recorder) -> Bench:
     """The bench of a plan's kind."""
     from scenarios.concentrator_bench import SimBench, TcpBench
+    from scenarios.line_bench import LineBench
 
     if plan.kind == "sim":
         return SimBench(plan, recorder)
     if plan.kind == "tcp":
         return TcpBench(plan, recorder)
-    raise Inapplicable(f"stations of kind {plan.kind} are not built yet")
+    return LineBench(plan, recorder)
 
 
 async def _cancelled(task: asyncio.Future[Any]) -> None:

@@ -28,7 +28,7 @@ class LineTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     baud: int = Field(default=9600, ge=300, le=115_200)
-    response: Duration = Field(default=2.0, gt=0, le=60)
+    response: Duration = Field(default=1.0, gt=0, le=60)
 
 
 class StationTable(BaseModel):

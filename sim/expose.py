@@ -45,6 +45,8 @@ async def serve_meters(links: Links, url: str, meters: ExposedMeters, announce: 
     hdlc: HDLC in place of the DLMS wrapper, which has room for one meter only. Raises LinkError when the place cannot
     be had or, as a serial port may, goes away; ConfigError when the URL is wrong.
     """
+    if len(meters.stations) > 1 and not hdlc:
+        raise ConfigError("the DLMS wrapper has no address that tells meters apart: serve several on HDLC", url=url)
     door = Door(meters.stations, meters.clock)
     make: MakeLine = HdlcLine if hdlc else WrapperLine
     listener = await links.listen(url, lambda: make(door))

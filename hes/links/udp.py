@@ -255,7 +255,7 @@ async def _open(
     for family, kind, number, _, address in found:
         opened = socket.socket(family, kind, number)
         try:
-            opened.setblocking(False)
+            opened.settimeout(0.0)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_OCTETS)
             place(opened, address)
             _, udp = await loop.create_datagram_endpoint(factory, sock=opened)

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from hes.errors import ConfigError
+
 DEFAULT_WORLD = "neighbourhood"
 METERS_SHOWN = 5
 
@@ -39,17 +41,13 @@ def dcu(head_end: str, world: str, name: str | None, seed: int | None, *, as_jso
 
 
 async def _serve(world: Any, url: str, *, as_json: bool) -> None:
-    import asyncio
-
     from hes.clock import SystemClock
     from hes.links.registry import Links
     from sim.live import LiveField, starting_now
 
-    ours = asyncio.current_task()
-
     def tell(device: Any, before: Any, event: Any, after: Any) -> None:
-        sentence = _sentence(live.field.sites[0], event, url)
-        if sentence and not (ours and ours.cancelling()):
+        sentence = _sentence(live.field.sites[0], before, event, url)
+        if sentence:
             click.echo(f"{device.terminal}: {sentence}", err=True)
 
     clock = SystemClock()
@@ -60,26 +58,34 @@ async def _serve(world: Any, url: str, *, as_json: bool) -> None:
 
 
 def _url(text: str) -> str:
-    """The head-end's URL, HOST:PORT taken for TCP."""
-    return text if "://" in text else f"tcp://{text}"
+    """The head-end's URL, HOST:PORT taken for TCP. Raises ConfigError for another kind of link."""
+    url = text if "://" in text else f"tcp://{text}"
+    if not url.lower().startswith(("tcp://", "tcp-listen://")):  # the latter has a sentence of its own
+        raise ConfigError(f"a concentrator dials its head-end over TCP: write tcp://HOST:PORT instead of {text}")
+    return url
 
 
-def _sentence(site: Any, event: Any, url: str) -> str:
+def _sentence(site: Any, before: Any, event: Any, url: str) -> str:
     """What an event means to whoever watches; nothing for those that are of no interest."""
-    from sim.dcu.states import Event
+    from sim.dcu.states import Event, State
 
+    if event is Event.POWER_LOST and site.dcu.has_power:
+        return ""  # it is we who stop
     again = f"it rests for {site.dcu.config.rest_s[0]:.0f} s or more and tries again"
+    unknown = f"is terminal {site.device.terminal} in its archive?"
     trouble = site.uplink.trouble
     said = {
         Event.CONNECT_FAILED: f"{trouble.message if trouble else url + ' cannot be reached'}; {again}",
         Event.CONNECTED: f"connected to {url}, logging in",
         Event.LOGIN_CONFIRMED: "online: the head-end confirmed the login",
-        Event.LOGIN_REFUSED: f"the head-end refused the login: is this terminal in its archive? {again}",
+        Event.LOGIN_REFUSED: f"the head-end refused the login: {unknown} {again}",
         Event.LOGIN_UNANSWERED: f"the head-end did not answer the login; {again}",
         Event.HEARTBEATS_MISSED: f"the head-end stopped answering heartbeats; {again}",
         Event.LINK_LOST: f"the connection is lost; {again}",
         Event.POWER_LOST: "without power, as the world's faults say",
     }
+    if event is Event.LINK_LOST and before is State.LOGIN:
+        return f"the head-end ended the connection at the login: {unknown} {again}"
     return said.get(event, "")
 
 

@@ -78,6 +78,10 @@ class Dcu:
 
     # -- power
 
+    @property
+    def has_power(self) -> bool:
+        return self._has_power
+
     def power_off(self) -> None:
         """Fault: the mains are gone. Connections end without a word to the other side."""
         if self._has_power:

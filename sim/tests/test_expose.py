@@ -373,6 +373,14 @@ def test_a_serial_port_that_goes_away_ends_the_service_with_a_sentence() -> None
     play(main)
 
 
+def test_several_meters_on_the_wrapper_are_refused() -> None:
+    async def main() -> None:
+        with pytest.raises(ConfigError, match="serve several on HDLC"):
+            await serve_meters(Links(), "tcp-listen://127.0.0.1:0", exposed(count=2), print, hdlc=False)
+
+    play(main)
+
+
 def test_meters_that_a_world_does_not_have_are_refused() -> None:
     with pytest.raises(ConfigError, match="has no meter 'north-0001'; its first is east-0001"):
         exposed("north-0001")

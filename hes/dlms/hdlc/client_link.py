@@ -149,6 +149,14 @@ class ClientLink:
         self._turn.waiting = (bytes(apdu), answered)
         return b"" if self._turn.awaiting else self._send_waiting(now_s)
 
+    def expect_answer(self, now_s: float) -> None:
+        """What came was not the answer (a notification, say): go on asking for it. Raises LocalProtocolError without
+        a link."""
+        self.state = step(self.state, Event.SUPERVISION)
+        self._turn.answer_awaited = True
+        if not self._turn.awaiting and self._turn.poll_s is None:
+            self._turn.poll_s = now_s + self.settings.busy_poll_s
+
     def keep_alive(self, now_s: float) -> bytes:
         """RR, so that the server's inactivity time-out starts again. Nothing while the server has the turn."""
         self.state = step(self.state, Event.SUPERVISION)

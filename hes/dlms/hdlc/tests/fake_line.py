@@ -16,7 +16,7 @@ from hes.dlms.hdlc.client_link import ClientLink
 from hes.dlms.hdlc.frame import Frame
 from hes.dlms.hdlc.line_dispatcher import LineDispatcher
 from hes.dlms.hdlc.link_events import Delivered, LinkDown, LinkEvent, LinkUp, Received, Transmit
-from hes.dlms.hdlc.link_settings import ClientLinkSettings, ServerLinkSettings
+from hes.dlms.hdlc.link_settings import CLIENT_DEFAULTS, SERVER_DEFAULTS, ClientLinkSettings, ServerLinkSettings
 from hes.dlms.hdlc.receiver import Receiver
 
 METER = ServerAddress(1, 17, 2)
@@ -59,10 +59,10 @@ def cut_into_frames(octets: bytes) -> list[bytes]:
 
 @dataclass
 class Bench:
-    """answer: what the meter's application says to a request; None for nothing, "later" for `Bench.answer_now`."""
+    """answer: what the meter's application says to a request; None for nothing. work_s: how long it takes for it."""
 
-    client_settings: ClientLinkSettings = ClientLinkSettings()
-    server_settings: ServerLinkSettings = ServerLinkSettings()
+    client_settings: ClientLinkSettings = CLIENT_DEFAULTS
+    server_settings: ServerLinkSettings = SERVER_DEFAULTS
     answer: Callable[[bytes], bytes | None] = lambda apdu: apdu
     faults: Iterable[Fault] = ()
     work_s: float = 0.0

@@ -163,7 +163,11 @@ def test_parameters_that_cannot_be_read_end_the_attempt() -> None:
 
 def test_a_row_of_a_window_has_the_poll_in_its_last_frame_alone() -> None:
     head = Head(proposal=Parameters(transmit_octets=8, transmit_window=3))
-    assert head.asks(bytes(40)) == ["I(0,0) S 21>03, 8 octets", "I(1,0) S 21>03, 8 octets", "I(2,0) P/F S 21>03, 8 octets"]
+    assert head.asks(bytes(40)) == [
+        "I(0,0) S 21>03, 8 octets",
+        "I(1,0) S 21>03, 8 octets",
+        "I(2,0) P/F S 21>03, 8 octets",
+    ]
     assert head.says(head.hears(from_server(Kind.RR, receive=3)))[-1] == "I(5,0) P/F 21>03, 3 octets"
 
 
@@ -287,6 +291,18 @@ def test_a_server_that_has_no_answer_yet_is_asked_again() -> None:
     assert head.says(head.waits()) == ["RR(0) P/F 21>03"]
     assert head.now_s == NOW_S + 0.5
     assert head.hears(from_server(Kind.I, LLC_RESPONSE + b"\x01", receive=1)) == [Received(b"\x01")]
+
+
+def test_what_was_not_the_answer_does_not_end_the_wait_for_it() -> None:
+    head = Head()
+    head.asks()
+    assert head.hears(from_server(Kind.I, LLC_RESPONSE + b"\xc2", receive=1)) == [Received(b"\xc2")]
+    head.link.expect_answer(head.now_s)
+    assert not head.link.idle
+    assert head.says(head.waits()) == ["RR(1) P/F 21>03"]
+    assert head.now_s == NOW_S + 0.5
+    assert head.hears(from_server(Kind.I, LLC_RESPONSE + b"\xc4", send=1, receive=1)) == [Received(b"\xc4")]
+    assert head.link.idle
 
 
 def test_an_apdu_that_needs_no_answer_is_delivered_when_it_is_acknowledged() -> None:

@@ -15,7 +15,7 @@ from hes.dlms.hdlc.frame_reject import RejectReason
 from hes.dlms.hdlc.line_dispatcher import LineDispatcher
 from hes.dlms.hdlc.link_events import Received, Transmit
 from hes.dlms.hdlc.link_flow import LLC_COMMAND, LLC_RESPONSE
-from hes.dlms.hdlc.link_settings import ServerLinkSettings
+from hes.dlms.hdlc.link_settings import SERVER_DEFAULTS, ServerLinkSettings
 from hes.dlms.hdlc.parameters import Parameters
 from hes.dlms.hdlc.receiver import Receiver
 from hes.dlms.hdlc.tests import published
@@ -29,7 +29,7 @@ SNRM, DISC, UA, DM = Kind.SNRM, Kind.DISC, Kind.UA, Kind.DM
 class Meter:
     """Our server with an application that knows one AARQ; it is spoken to in octets."""
 
-    def __init__(self, *stations: ServerAddress, settings: ServerLinkSettings = ServerLinkSettings()) -> None:
+    def __init__(self, *stations: ServerAddress, settings: ServerLinkSettings = SERVER_DEFAULTS) -> None:
         self.line = LineDispatcher(dict.fromkeys(stations or (DECLARED,), settings))
         self.now_s = 0.0
         self.requests: list[bytes] = []

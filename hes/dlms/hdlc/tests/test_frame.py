@@ -58,8 +58,10 @@ def test_the_parts_of_a_published_frame_are_named() -> None:
 
 def test_every_control_octet_has_its_published_kind() -> None:
     numbered = {Kind.RR: 0x01, Kind.RNR: 0x05}
-    expected: dict[int, Kind] = {octet: Kind.I for octet in range(0, 256, 2)}
-    expected |= {base + 0x20 * n + poll: kind for kind, base in numbered.items() for n in range(8) for poll in (0, 0x10)}
+    expected: dict[int, Kind] = dict.fromkeys(range(0, 256, 2), Kind.I)
+    expected |= {
+        base + 0x20 * n + poll: kind for kind, base in numbered.items() for n in range(8) for poll in (0, 0x10)
+    }
     unnumbered = {0x93: Kind.SNRM, 0x53: Kind.DISC, 0x73: Kind.UA, 0x1F: Kind.DM, 0x97: Kind.FRMR, 0x13: Kind.UI}
     expected |= unnumbered | {octet & 0xEF: kind for octet, kind in unnumbered.items()}
     assert {octet: kind for octet, kind in enumerate(frames.KINDS) if kind is not None} == expected

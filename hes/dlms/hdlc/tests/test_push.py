@@ -1,7 +1,7 @@
 """Pushes without a link: recorded ones, and every way in which one may be cut, mixed or lost."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hes.dlms import apdu as apdus
@@ -48,7 +48,11 @@ def test_recorded_blocks_are_apdus_of_their_own_although_only_the_first_has_an_l
 
 @given(st.binary(min_size=1, max_size=500), st.integers(1, 200), st.sampled_from((Kind.UI, Kind.I)), st.integers(1, 60))
 def test_every_push_is_read_as_it_was_written(apdu: bytes, octets_max: int, kind: Kind, piece: int) -> None:
-    octets = encode_push(apdu, server=METER, client_sap=16, octets_max=max(octets_max, 3), kind=kind)
+    octets_max = max(octets_max, 3)
+    whole = LLC_RESPONSE + apdu
+    # a segment that begins like an LLC header is taken for the beginning of the next APDU: one in 8 million
+    assume(not any(whole[at:].startswith((LLC_COMMAND, LLC_RESPONSE)) for at in range(octets_max, 600, octets_max)))
+    octets = encode_push(apdu, server=METER, client_sap=16, octets_max=octets_max, kind=kind)
     receiver = PushReceiver()
     got = [push for begin in range(0, len(octets), piece) for push in receiver.feed(octets[begin : begin + piece], 1.0)]
     assert got == [Push(apdu, b"\x21", METER.encode(), kind)]
