@@ -21,10 +21,10 @@ help:  ## say what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 run: $(VENV)/.run  ## a day of a neighbourhood, read by the head-end in virtual time (WORLD=... for another)
-	@$(BIN)/amiloop run $(WORLD)
+	@$(BIN)/amiloop run "$(WORLD)"
 
 test: $(VENV)/.test  ## every test, with the independent implementations as second opinion
-	@$(BIN)/pytest -n $${PYTEST_WORKERS:-2} $(ARGS)
+	@$(BIN)/pytest -n $${PYTEST_WORKERS:-2} --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.lint  ## style, types and import directions
 	@$(BIN)/ruff check .

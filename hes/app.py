@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from hes.acquisition.account import Account
 from hes.acquisition.collector import Collector, ProgressListener
 from hes.acquisition.counters import Counters
-from hes.acquisition.dcu_session import SessionContext, SessionLimits
 from hes.acquisition.items import enter_items
 from hes.acquisition.leases import Leases
 from hes.acquisition.listener import Listener
@@ -20,10 +19,12 @@ from hes.acquisition.plans import Plan
 from hes.acquisition.reader import AssociationChoice, DeviceReader
 from hes.acquisition.registry import Registry
 from hes.acquisition.retries import RetryPolicy
+from hes.acquisition.session_context import SessionContext, SessionLimits
 from hes.acquisition.writer import Writer
 from hes.clock import Clock
 from hes.devices.archive import KeyProvider, load_archive
 from hes.entropy import Entropy
+from hes.errors import spokesman
 from hes.links.registry import Links
 from hes.store.store import Plan as PlanRow
 from hes.store.store import Store
@@ -83,7 +84,7 @@ class HeadEnd:
         return self._collector.account
 
     async def start(self) -> None:
-        """Read the archive, enter channels and plans. Raises ConfigError or StoreError."""
+        """Read the archive, enter channels and plans, learn what is here and due. Raises ConfigError or StoreError."""
         archive = await load_archive(self._store)
         profiles = {meter.profile.name: meter.profile for meter in archive.meters.values()}
         items = {name: await enter_items(self._store, profile, self._config.zone) for name, profile in profiles.items()}
@@ -116,9 +117,13 @@ class HeadEnd:
             lanes_per_dcu=self._config.lanes_per_dcu,
             on_progress=self._on_progress,
         )
+        await self._collector.resume()
 
     async def run(self) -> None:
-        """Serve until cancelled; then sessions are closed and everything read is written."""
+        """Serve until cancelled; then sessions are closed and everything read is written.
+
+        Raises what ended it: StoreError, LinkError or ConfigError, by itself and not in a group.
+        """
         assert self._collector is not None, "start() comes first"
         assert self._listener is not None
         try:
@@ -126,5 +131,7 @@ class HeadEnd:
                 group.create_task(self._writer.run(), name="writer")
                 group.create_task(self._listener.serve(self._links, self._config.listen_url), name="listener")
                 group.create_task(self._collector.run(), name="collector")
+        except BaseExceptionGroup as errors:
+            raise spokesman(errors) from errors
         finally:
             await self._writer.close()

@@ -45,3 +45,11 @@ class ConfigError(HesError):
 
 class StoreError(HesError):
     """The database could not do its work."""
+
+
+def spokesman(error: BaseException) -> BaseException:
+    """Who speaks for `error`: of a group, as a TaskGroup raises, the first HesError inside, else its first error."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    inner = [spokesman(each) for each in error.exceptions]
+    return next((each for each in inner if isinstance(each, HesError)), inner[0])

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from hes.errors import ConfigError
 from hes.toml_lines import KeyPath, key_lines
@@ -22,6 +23,10 @@ from hes.toml_lines import KeyPath, key_lines
 FILE_OCTETS_MAX = 4 * 1024 * 1024
 FAULTS_SHOWN_MAX = 100
 GOT_CHARACTERS_MAX = 60
+_OWN_WORDS = re.compile(
+    r"^Value error, |^(Input|Tuple|Dictionary|String) (?=should)| after validation, not \w+( \w+)?$"
+)
+"""What pydantic says of itself in a message rather than of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +63,10 @@ class Faults:
 
     def add_invalid(self, error: ValidationError, model: type[BaseModel], path: Sequence[str | int]) -> None:
         """Note everything pydantic found while reading `model` from the table at `path`."""
-        for problem in error.errors(include_url=False):
+        problems = error.errors(include_url=False)
+        for problem in problems:
+            if _only_follows(problem, problems):
+                continue
             inside = tuple(part for part in problem["loc"] if not _is_tag(part))
             kind, text = problem["type"], problem["msg"]
             self.add((*path, *inside), _sentence(kind, text, problem.get("input"), inside, model))
@@ -129,6 +137,14 @@ def _line_of(error: tomllib.TOMLDecodeError, text: str) -> int:
     return int(match.group(1)) if match else text.count("\n") + 1
 
 
+def _only_follows(problem: ErrorDetails, problems: Iterable[ErrorDetails]) -> bool:
+    """Whether an array is called too short only because elements of it have faults, which are told anyway."""
+    if problem["type"] != "too_short" or len(problem["input"]) < problem.get("ctx", {}).get("min_length", 0):
+        return False
+    place = problem["loc"]
+    return any(len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in problems)
+
+
 def _is_tag(part: object) -> bool:
     """pydantic puts its own words for unions and validators into a location; TOML keys never look like them."""
     return isinstance(part, str) and (part.startswith("function-") or "[" in part)
@@ -141,7 +157,7 @@ def _sentence(kind: str, text: str, got: object, inside: Sequence[str | int], mo
         return f"unknown key{did_you_mean(str(inside[-1]), names)} (allowed here: {known})"
     if kind == "missing":
         return f"is missing ({allowed})" if allowed else "is missing"
-    said = text.removeprefix("Value error, ").removeprefix("Input ")
+    said = _OWN_WORDS.sub("", text)
     shown = repr(got)
     if len(shown) > GOT_CHARACTERS_MAX:
         shown = shown[:GOT_CHARACTERS_MAX] + "..."

@@ -7,7 +7,7 @@ are capabilities; one that it lacks raises Inapplicable with the reason.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
@@ -75,6 +75,23 @@ class BenchMeter(Protocol):
         ...
 
 
+class BenchConcentrator(Protocol):
+    """One concentrator of the field. terminal: its ID. logins: how often it has logged in so far."""
+
+    name: str
+    terminal: str
+    logins: int
+    return_s: float
+
+    async def ready(self) -> None:
+        """Wait until it is connected. Bounded by the caller."""
+        ...
+
+    def cut(self) -> None:
+        """Its connection is lost now; it dials again by itself."""
+        ...
+
+
 class Bench(Protocol):
     """A field, built anew for each scenario. `clock`, `meters` are there once `open` is done."""
 
@@ -91,6 +108,11 @@ class Bench(Protocol):
     @property
     def meters(self) -> dict[str, BenchMeter]:
         """By name, in the order of the field."""
+        ...
+
+    @property
+    def concentrators(self) -> Sequence[BenchConcentrator]:
+        """In the order of the field; empty where meters are reached without one."""
         ...
 
     def surroundings(self) -> AbstractContextManager[LoopFactory]:

@@ -34,9 +34,22 @@ SUITES = Path(__file__).parent / "suites"
     show_default=True,
     help="Where the run's own folder is made.",
 )
+@click.option(
+    "--against",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Compare the APDUs of each scenario with those of an earlier run.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def test(
-    suites: tuple[Path, ...], station: str, expression: str | None, seed: int | None, out: Path, *, as_json: bool
+    suites: tuple[Path, ...],
+    station: str,
+    expression: str | None,
+    seed: int | None,
+    out: Path,
+    against: Path | None,
+    *,
+    as_json: bool,
 ) -> int:
     """Run SUITES (files or folders of scenarios; the shipped ones when none is named) against a station.
 
@@ -56,17 +69,38 @@ def test(
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         plugin = _run_pytest(suites, station, expression, seed, folder, listener)
     if not isinstance(plugin, StationPlugin) or not plugin.results:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
         raise click.UsageError("no scenario was found" + (f" that fits {expression!r}" if expression else ""))
     run = plugin.result()
+    comparison = None if against is None else _compare(against, folder, say)
     if as_json:
-        click.echo(json.dumps({**run.to_json(), "files": _files(folder)}, ensure_ascii=False))
+        told = {**run.to_json(), "files": _files(folder)}
+        click.echo(json.dumps(told if comparison is None else {**told, "comparison": comparison}, ensure_ascii=False))
     else:
         counts = ", ".join(f"{count} {verdict.value.lower()}" for verdict, count in run.counts.items() if count)
         say(f"{run.verdict.value}: {counts}; {run.wall_s:.1f} s")
         say(f"evidence: {folder / 'result.html'}")
-    return {"FAILED": ExitStatus.VERDICT_FAILED, "INCONCLUSIVE": ExitStatus.INCONCLUSIVE}.get(
-        run.verdict.value, ExitStatus.OK
-    )
+    if run.verdict.value == "FAILED" or (comparison is not None and not comparison["same"]):
+        return ExitStatus.VERDICT_FAILED
+    return ExitStatus.INCONCLUSIVE if run.verdict.value == "INCONCLUSIVE" else ExitStatus.OK
+
+
+def _compare(against: Path, folder: Path, say: Callable[[str], Any]) -> dict[str, Any]:
+    """Set this run beside an earlier one: said line by line, and written beside the evidence."""
+    from scenarios import compare
+    from scenarios import folder as evidence
+
+    earlier, now = evidence.read_run(against), evidence.read_run(folder)
+    shared = earlier.keys() & now.keys()
+    if not shared:
+        raise ConfigError(f"{against} and this run have no scenario in common", path=str(against))
+    comparisons = [compare.compare(key, earlier[key], now[key]) for key in sorted(shared)]
+    told = compare.report(comparisons, evidence.read_result(against), evidence.read_result(folder))
+    (folder / evidence.COMPARISON).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    for line in compare.lines(told):
+        say(line)
+    return told
 
 
 class _Listener:

@@ -10,8 +10,8 @@ Times do differ. They are set beside what each link says of itself (hes.links.fa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from typing import Any
 
@@ -77,6 +77,59 @@ def compare(scenario: str, first: Evidence, second: Evidence) -> Comparison:
                 comparison.differences.append(Difference(meter, place, _text(one), _text(other)))
     comparison.timing = _timing(first, second)
     return comparison
+
+
+def report(comparisons: Iterable[Comparison], first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The comparison as JSON can hold it. first, second: the runs' result.json, for names and links' facts."""
+    listed = [
+        {
+            "scenario": comparison.scenario,
+            "same": not comparison.differences,
+            "apdus": comparison.apdus,
+            "identical": comparison.identical,
+            "exchanges": comparison.timing.exchanges,
+            "first_s": round(comparison.timing.first_s, 6),
+            "second_s": round(comparison.timing.second_s, 6),
+            "exchange_longer_s": round(comparison.timing.difference_s, 6),
+            "differences": [asdict(difference) for difference in comparison.differences],
+        }
+        for comparison in comparisons
+    ]
+    return {
+        "same": all(entry["same"] for entry in listed),
+        "first": {"station": first["station"], "links": _links(first)},
+        "second": {"station": second["station"], "links": _links(second)},
+        "scenarios": listed,
+    }
+
+
+def lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """A report in words, one line a scenario, the links' facts first."""
+    for run in (told["first"], told["second"]):
+        yield f"station {run['station']['name']}: {'; '.join(map(_link_text, run['links'])) or 'no link'}"
+    for entry in told["scenarios"]:
+        word = "same" if entry["same"] else "DIFFERENT"
+        yield (
+            f"  {word:<10} {entry['scenario']}: {entry['identical']} of {entry['apdus']} APDUs octet for octet, "
+            f"an exchange takes {entry['exchange_longer_s'] * 1000:+.1f} ms"
+        )
+        if entry["differences"]:
+            part = entry["differences"][0]
+            yield f"    {part['meter']}, APDU {part['place']}: {part['first'] or 'none'} | {part['second'] or 'none'}"
+
+
+def _links(run: Mapping[str, Any]) -> list[Any]:
+    """The facts of every kind of link of a run, each once."""
+    found: dict[str, Any] = {}
+    for scenario in run["scenarios"]:
+        for facts in scenario["links"]:
+            found.setdefault(str(facts), facts)
+    return list(found.values())
+
+
+def _link_text(facts: Mapping[str, Any]) -> str:
+    duplex = ", half duplex" if facts["half_duplex"] else ""
+    return f"{facts['kind']}{duplex}, usual turnaround {facts['turnaround_s'] * 1000:g} ms"
 
 
 def _told(entry: Entry) -> tuple[bool, bytes]:

@@ -7,20 +7,21 @@ differ in the loop, in who steps the scheduler, and in what carries the connecti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from hes.acquisition.dcu_session import DcuSession, SessionContext, SessionLimits
+from hes.acquisition.dcu_session import DcuSession
 from hes.acquisition.registry import Registry
+from hes.acquisition.session_context import SessionContext, SessionLimits
 from hes.clock import Clock
 from hes.links.facts import LinkFacts
 from hes.links.registry import Links, Listener
 from hes.links.tcp import TCP_FACTS
 from hes.protocols.wrapper_session import SessionLost
 from hes.trace.tap import Tap
-from scenarios.bench import BenchMeter, LoopFactory, Part
+from scenarios.bench import BenchConcentrator, BenchMeter, LoopFactory, Part
 from scenarios.field_meter import FieldMeter
 from scenarios.played_meter import PlayedMeter, PlayedPopulation
 from scenarios.station_file import StationPlan
@@ -34,11 +35,48 @@ from sim.pacer import Pacer
 from sim.scaled_time import ScaledClock, ScaledLoop
 from sim.scheduler import Scheduler
 from sim.streams import SeededEntropy, Streams
-from sim.uplinks import HEAD_END_PLACE, Line, Ways, real_ways, simulated_ways
+from sim.uplinks import HEAD_END_PLACE, Ways, real_ways, simulated_ways
 
-LOOK_AGAIN_S = 0.05
+CLOSE_S_MAX = 2.0
 LATE_BY_S = 0.5
 """How much later than the head-end's patience a delayed answer comes."""
+
+
+class FieldConcentrator:
+    """One concentrator of the field. A scenarios.bench.BenchConcentrator."""
+
+    def __init__(self, site: FieldSite, registry: Registry, facts: LinkFacts) -> None:
+        config = site.dcu.config
+        self.name = site.device.name
+        self.terminal = str(site.device.terminal)
+        self.facts = facts
+        # the second rest of a row of failures is twice as long; two tries of dialling and logging in
+        self.return_s = 3 * config.rest_s[1] + 2 * (config.connect_timeout_s + config.response_s)
+        self.logins = 0
+        self._line = site.uplink
+        self._registry = registry
+        self._cut_session: DcuSession | None = None
+
+    async def ready(self) -> None:
+        if self._cut_session is not None:  # it counts as online until the head-end hears of it
+            await asyncio.wait([self._cut_session.disconnected])
+        await self._registry.wait_online(self.terminal)
+
+    def session(self) -> DcuSession:
+        """Its connection. Raises SessionLost when it has none."""
+        session = self._registry.online(self.terminal)
+        if session is None:
+            raise SessionLost(f"concentrator {self.terminal} is not connected", terminal=self.terminal)
+        return session
+
+    def cut(self) -> None:
+        self._cut_session = self._registry.online(self.terminal)
+        self._line.drop()
+
+    def hold(self, seconds: float) -> None:
+        """What it sends from now on comes so much later."""
+        self._line.begin_outage()
+        asyncio.get_running_loop().call_later(seconds, self._line.end_outage)
 
 
 class ConcentratorWay:
@@ -47,36 +85,21 @@ class ConcentratorWay:
     repeats_lost_frames = False  # what is lost between concentrator and meter is lost
 
     def __init__(
-        self,
-        terminal: str,
-        address: bytes,
-        registry: Registry,
-        played: PlayedMeter,
-        line: Line,
-        limits: SessionLimits,
-        return_s: float,
-        facts: LinkFacts,
+        self, concentrator: FieldConcentrator, address: bytes, played: PlayedMeter, limits: SessionLimits
     ) -> None:
-        self.facts = facts
+        self.facts = concentrator.facts
         self.patience_s = limits.exchange_s
         self.late_answer_s = limits.late_answer_s
-        self.return_s = return_s
-        self._terminal = terminal
+        self.return_s = concentrator.return_s
+        self._concentrator = concentrator
         self._address = address
-        self._registry = registry
         self._played = played
-        self._line = line
-        self._cut_session: DcuSession | None = None
 
     async def ready(self) -> None:
-        # the registry tells of arrivals only, and a session that was cut stays in it until the head-end hears of it
-        while await self._registry.wait_online(self._terminal) is self._cut_session:  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_AGAIN_S)
+        await self._concentrator.ready()
 
     async def exchange(self, client_sap: int, server_sap: int, apdu: bytes) -> bytes:
-        session = self._registry.online(self._terminal)
-        if session is None:
-            raise SessionLost(f"concentrator {self._terminal} is not connected", terminal=self._terminal)
+        session = self._concentrator.session()
         return await session.exchange(self._address, client_sap, server_sap, apdu)
 
     async def next_answer(self) -> bytes:
@@ -92,12 +115,10 @@ class ConcentratorWay:
         self._played.after_next_answer(self._hold)
 
     def cut(self) -> None:
-        self._cut_session = self._registry.online(self._terminal)
-        self._line.drop()
+        self._concentrator.cut()
 
     def _hold(self) -> None:
-        self._line.begin_outage()
-        asyncio.get_running_loop().call_later(self.patience_s + LATE_BY_S, self._line.end_outage)
+        self._concentrator.hold(self.patience_s + LATE_BY_S)
 
 
 class ConcentratorBench:
@@ -117,16 +138,23 @@ class ConcentratorBench:
         self._tap = tap
         self._count = 0
         self._door: Listener | None = None
-        self._terminals: frozenset[str] = frozenset()
+        self._concentrators: list[FieldConcentrator] = []
+        self._sessions: list[DcuSession] = []
 
     # -- hes.acquisition.dcu_session.SessionOwner
 
-    def session_opened(self, session: DcuSession) -> None: ...
+    def session_opened(self, session: DcuSession) -> None:
+        for concentrator in self._concentrators:
+            concentrator.logins += concentrator.terminal == session.terminal_id
 
     def session_closed(self, session: DcuSession, reason: str) -> None: ...
 
     def knows(self, terminal_id: str) -> bool:
-        return terminal_id in self._terminals
+        return any(terminal_id == concentrator.terminal for concentrator in self._concentrators)
+
+    @property
+    def concentrators(self) -> Sequence[BenchConcentrator]:
+        return self._concentrators
 
     # -- the field
 
@@ -143,7 +171,9 @@ class ConcentratorBench:
 
         def accept() -> DcuSession:
             self._count += 1
-            return DcuSession(self, context, f"conn-{self._count:03d}")
+            session = DcuSession(self, context, f"conn-{self._count:03d}")
+            self._sessions.append(session)
+            return session
 
         self._door = await links.listen(url, accept)
         return self._door.addresses[0]
@@ -155,36 +185,30 @@ class ConcentratorBench:
         field = self.field = Field(
             world, population, ways=ways, scheduler=scheduler, clock=self.clock, streams=self.streams
         )
-        self._terminals = frozenset(str(site.device.terminal) for site in field.sites)
         for site in field.sites:
             site.dcu.config = replace(site.dcu.config, rest_s=self.plan.redial_s)
             self._add_meters(site, population)
         return field
 
     def _add_meters(self, site: FieldSite, population: PlayedPopulation) -> None:
-        settings, config = self.plan.world.head_end, site.dcu.config
+        settings = self.plan.world.head_end
         limits = SessionLimits(exchange_s=settings.exchange_s, late_answer_s=settings.late_answer_s)
-        # the second rest of a row of failures is twice as long; two tries of dialling and logging in
-        return_s = 3 * config.rest_s[1] + 2 * (config.connect_timeout_s + config.response_s)
+        concentrator = FieldConcentrator(site, self.registry, self.facts)
+        self._concentrators.append(concentrator)
         for device in site.device.meters:
             played = population.played[device.name]
-            way = ConcentratorWay(
-                str(site.device.terminal),
-                device.address,
-                self.registry,
-                played,
-                site.uplink,
-                limits,
-                return_s,
-                self.facts,
-            )
+            way = ConcentratorWay(concentrator, device.address, played, limits)
             number = len(self.meters) + 1
             self.meters[device.name] = FieldMeter(device, number, played, way, self.plan.world.seed, self.clock)
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Shut the door and end every connection."""
         if self._door is not None:
             self._door.close()
-        self.registry.close_all("the scenario is over")
+        for session in self._sessions:
+            session.close("the scenario is over")
+        if self._sessions:
+            await asyncio.wait([session.disconnected for session in self._sessions], timeout=CLOSE_S_MAX)
 
 
 class SimBench(ConcentratorBench):
@@ -210,7 +234,7 @@ class SimBench(ConcentratorBench):
         try:
             await self.field.run()
         finally:
-            self.close()
+            await self.close()
 
 
 class TcpBench(ConcentratorBench):
@@ -238,4 +262,4 @@ class TcpBench(ConcentratorBench):
                 group.create_task(self._pacer.run(), name="pacer")
                 group.create_task(self.field.run(), name="field")
         finally:
-            self.close()
+            await self.close()

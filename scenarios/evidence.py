@@ -110,7 +110,7 @@ class Recorder:
         plaintext: bytes | None = None,
         note: str = "",
     ) -> None:
-        at_s = at_epoch_s - self.evidence.started_epoch_s
+        at_s = self._at_s(at_epoch_s)
         to_device = direction is Direction.TO_DEVICE
         self._add("frame", at_s, session, to_device=to_device, octets=bytes(octets), note=note)
 
@@ -119,12 +119,16 @@ class Recorder:
 
     def session_event(self, at_epoch_s: float, session: str, event: str, detail: str = "") -> None:
         note = f"{event}: {detail}" if detail else event
-        self._add("event", at_epoch_s - self.evidence.started_epoch_s, session, note=note)
+        self._add("event", self._at_s(at_epoch_s), session, note=note)
 
     # -- inside
 
     def _now_s(self) -> float:
-        return 0.0 if self._clock is None else self._clock.epoch_s() - self.evidence.started_epoch_s
+        return 0.0 if self._clock is None else self._at_s(self._clock.epoch_s())
+
+    def _at_s(self, epoch_s: float) -> float:
+        """Station time; what happens before `start` happens at 0."""
+        return 0.0 if self._clock is None else epoch_s - self.evidence.started_epoch_s
 
     def _open(self, title: str) -> None:
         self._close()

@@ -27,6 +27,7 @@ RESULT_JSON = "result.json"
 JUNIT = "junit.xml"
 FRAMES = "frames"
 CAPTURES = "captures"
+COMPARISON = "comparison.json"
 HASHES = "hashes.txt"
 
 
@@ -73,6 +74,18 @@ def read_frames(path: Path) -> Evidence:
 def read_run(folder: Path) -> dict[str, Evidence]:
     """The evidence of every scenario of a run, by the scenario's key, in the order of names."""
     return {path.stem: read_frames(path) for path in sorted((folder / FRAMES).glob("*.jsonl"))}
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The result.json of a run. Raises ConfigError when there is none."""
+    path = folder / RESULT_JSON
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is no result of a run: {error}", path=str(path)) from error
+    if not isinstance(result, dict) or "scenarios" not in result:
+        raise ConfigError(f"{path} is no result of a run", path=str(path))
+    return result
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from hes.links.facts import LinkFacts, facts_of
 from hes.links.registry import Links, Listener
 from hes.protocols.hdlc_session import HdlcSession, SessionLost
 from hes.trace.tap import SESSION_CLOSED, SESSION_OPENED, Direction, Tap
-from scenarios.bench import BenchMeter, LoopFactory, Part
+from scenarios.bench import BenchConcentrator, BenchMeter, LoopFactory, Part
 from scenarios.field_meter import FieldMeter
 from scenarios.played_meter import PlayedPopulation
 from scenarios.shared_line import SharedLine
@@ -30,6 +30,7 @@ from sim.streams import SeededEntropy, Streams
 from sim.world.population import MeterDevice
 
 ADDRESS_OCTETS = 2
+ASKED_AGAIN_MAX = 4
 SESSION = "line"
 LATE_BY_S = 0.5
 """How much later than the head-end's patience a delayed answer comes."""
@@ -96,7 +97,7 @@ class LineWay:
                 client_sap=client_sap,
                 server=ServerAddress(server_sap, self._lower, ADDRESS_OCTETS),
                 timeout_s=self.patience_s,
-                settings=ClientLinkSettings(response_s=self._bench.plan.line.response),
+                settings=ClientLinkSettings(response_s=self._bench.plan.line.response, retries_max=ASKED_AGAIN_MAX),
                 peer=self._name,
                 tap=self._tap,
             )
@@ -114,6 +115,7 @@ class LineBench:
     line: SharedLine
     facts: LinkFacts
     clock: ScaledClock
+    concentrators: tuple[BenchConcentrator, ...] = ()
 
     def __init__(self, plan: StationPlan, tap: Tap) -> None:
         self.plan = plan

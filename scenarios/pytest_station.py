@@ -1,8 +1,8 @@
 """What the plug-in does once a station is named: fixtures, the run of each scenario, verdicts, evidence.
 
-A scenario is an `async def` test that asks for `station`, `meter`, `meters` or `other_meter`. Each runs on a bench
-of its own, through `asyncio.Runner(loop_factory=station.loop_factory)`. Fixtures hand out what exists before the loop
-runs; the meters come to life inside it.
+A scenario is an `async def` test that asks for `station`, `meter`, `meters`, `other_meter` or `dcu`. Each runs on a
+bench of its own, through `asyncio.Runner(loop_factory=station.loop_factory)`. Fixtures hand out what exists before the
+loop runs; the meters come to life inside it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pytest
 from hes.clock import SystemClock
 from hes.errors import HesError
 from scenarios import folder, plugin
+from scenarios.concentrator import Concentrator
 from scenarios.meter import Meter
 from scenarios.result import RunResult, ScenarioResult, versions
 from scenarios.station import Station, load
@@ -77,6 +78,11 @@ class StationPlugin:
     def meters(self, station: Station) -> tuple[Meter, ...]:
         """Every meter of the station."""
         return station.meters
+
+    @pytest.fixture
+    def dcu(self, station: Station) -> Concentrator:
+        """The concentrator; INAPPLICABLE where meters are reached without one."""
+        return station.concentrator()
 
     # -- running
 

@@ -16,6 +16,7 @@ from hes.dlms.inspect.sealed_nodes import InspectorKeys
 from hes.links.facts import LinkFacts
 from scenarios import station_file
 from scenarios.bench import Bench, LoopFactory
+from scenarios.concentrator import Concentrator
 from scenarios.evidence import Evidence, Recorder
 from scenarios.meter import Meter
 from scenarios.station_file import StationPlan
@@ -63,6 +64,12 @@ class Station:
         if name is None:
             raise Inapplicable(f"station {self.name} has no meter for the role {role!r}")
         return self._meters[name]
+
+    def concentrator(self) -> Concentrator:
+        """The first concentrator. Raises Inapplicable where meters are reached without one."""
+        if self.plan.kind == "pty":
+            raise Inapplicable(f"station {self.name} has no concentrator: its meters hang on a line")
+        return Concentrator(lambda: self._bench.concentrators[0], self.recorder)
 
     def step(self, title: str) -> AbstractContextManager[None]:
         """What happens inside belongs to the step `title` in the evidence."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from hes.reports.figures import DcuFigures, HopFigures, Mark, Progress
 from hes.reports.run_report import RunReport, write_run_report
 from hes.store.sqlite import reader_engine
-from hes.store.tables import attempt, device, reading, session_event
+from hes.store.tables import attempt, device, plan_occurrence, reading, session_event
 from sim.result import RunResult
 from sim.run import REPORT, RunOutcome
 from sim.world.world import World
@@ -62,7 +62,7 @@ def write_report(outcome: RunOutcome, result: RunResult) -> RunResult:
         exchanges=result.exchanges,
         wall_s=result.wall_s,
         reproduce=_reproduce(outcome),
-        files=tuple((name, str(file)) for name, file in result.files.items()),
+        files=tuple((name, file.name) for name, file in result.files.items()),
     )
     write_run_report(report, outcome.files["database"], path)
     return replace(result, files={**result.files, "report": path})
@@ -82,7 +82,7 @@ def _reproduce(outcome: RunOutcome) -> tuple[tuple[str, str], ...]:
         ("digest", outcome.digest),
         ("amiloop", version("amiloop")),
         ("Python", platform.python_version()),
-        ("command", f"amiloop run {world.name} --seed {world.seed}"),
+        ("command", f"amiloop run {outcome.world_file} --seed {world.seed}"),
     )
 
 
@@ -103,6 +103,7 @@ def _result(outcome: RunOutcome, connection: Connection) -> RunResult:
         dcus=_dcus(outcome, connection),
         values_due=totals.due,
         values_read=totals.read,
+        values_stored=connection.scalar(select(func.count()).select_from(reading)) or 0,
         missing_by_cause=totals.missing,
         success_rate=totals.success_rate,
         success_at=success_at,
@@ -143,6 +144,7 @@ def _hops(outcome: RunOutcome, tries: dict[str, _Tries]) -> tuple[HopFigures, ..
 def _dcus(outcome: RunOutcome, connection: Connection) -> tuple[DcuFigures, ...]:
     world = outcome.world
     complete = _day_complete_at(world, connection)
+    opened_s = connection.scalar(select(func.min(plan_occurrence.c.opens_s))) or world.start_epoch_s
     logins = (
         select(device.c.number, func.count())
         .join_from(session_event, device, session_event.c.dcu_id == device.c.id)
@@ -155,7 +157,7 @@ def _dcus(outcome: RunOutcome, connection: Connection) -> tuple[DcuFigures, ...]
         spec = site.device.spec
         numbers = [meter.number for meter in site.device.meters]
         done = [complete[number] for number in numbers if number in complete]
-        took_s = max(done) / 1000 - world.start_epoch_s if done and len(done) == len(numbers) else None
+        took_s = max(done) / 1000 - opened_s if done and len(done) == len(numbers) else None
         results.append(
             DcuFigures(
                 name=spec.name,

@@ -12,7 +12,9 @@ from hes.reports.figures import DcuFigures, HopFigures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """success_at: local time of day -> share of what is expected by then that is read. files: name -> path."""
+    """success_rate: share of what is due that is read. success_at: local time of day -> share of what is expected by
+    then that is read. Both None while there is nothing. values_stored: due or not. files: name -> path.
+    """
 
     world: str
     title: str
@@ -22,9 +24,10 @@ class RunResult:
     dcus: tuple[DcuFigures, ...]
     values_due: int
     values_read: int
+    values_stored: int
     missing_by_cause: Mapping[str, int]
-    success_rate: float
-    success_at: Mapping[str, float]
+    success_rate: float | None
+    success_at: Mapping[str, float | None]
     hops: tuple[HopFigures, ...]
     exchanges: int
     virtual_s: float
@@ -40,6 +43,7 @@ class RunResult:
             "devices": self.devices,
             "values_due": self.values_due,
             "values_read": self.values_read,
+            "values_stored": self.values_stored,
             "missing_by_cause": dict(self.missing_by_cause),
             "success_rate": self.success_rate,
             "success_at": dict(self.success_at),

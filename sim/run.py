@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 from hes.acquisition.account import Totals
-from hes.acquisition.dcu_session import SessionLimits
 from hes.acquisition.reader import AssociationChoice
 from hes.acquisition.retries import NO_RETRIES
+from hes.acquisition.session_context import SessionLimits
 from hes.acquisition.writer import Writer
 from hes.app import HeadEnd, HeadEndConfig
 from hes.devices.archive import MeterSecrets
-from hes.errors import ConfigError
+from hes.errors import ConfigError, spokesman
 from hes.store.sqlite import SqliteStore
 from hes.store.store import Batch, DeviceKind, NewDevice, Written
 from hes.trace.pcapng import PcapngTap
@@ -45,6 +47,8 @@ TRACE = "trace.txt"
 PROGRESS_EVERY_S = 60.0
 FLUSH_AFTER_S = 60.0
 """A minute of virtual time passes in a few milliseconds: batches of production size need that long to gather."""
+LAST_WINDOWS_S = 1.0
+"""A window that closes at the very end is shut at that instant or a rounding error later."""
 
 Progress = Callable[[float, int, int], None]
 """Told (seconds of virtual time so far, values read, values expected)."""
@@ -52,9 +56,13 @@ Progress = Callable[[float, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """seed, until_s: in place of the world's own. folder: made for this run. capture, trace: written unless False."""
+    """seed, until_s: in place of the world's own. folder: made for this run. capture, trace: written unless False.
+
+    world_file: what the world is called on a command line; left out, its name.
+    """
 
     folder: Path
+    world_file: str = ""
     seed: int | None = None
     until_s: float | None = None
     retries: bool = True
@@ -68,6 +76,7 @@ class RunOutcome:
     """What the loop leaves behind, before anything is drawn from it. field: as it stood at the end."""
 
     world: World
+    world_file: str
     field: Field
     totals: Totals
     timeline: Timeline
@@ -133,15 +142,16 @@ class _Run:
         self.clock = VirtualClock(loop, world.start_epoch_s)
         self.loop = loop
         self.streams = streams
-        closers = self._open_taps()
-        try:
-            with guards.installed(self.clock, streams):
+        with ExitStack() as stack:
+            self._open_taps(stack)
+            stack.enter_context(guards.installed(self.clock, streams))
+            try:
                 run_loop.run(self._main(), loop=loop)
-        finally:
-            for close in closers:
-                close()
+            except BaseExceptionGroup as errors:
+                raise spokesman(errors) from errors
         return RunOutcome(
             world=world,
+            world_file=self.options.world_file or world.name,
             field=self.field,
             totals=self.totals,
             timeline=self.timeline,
@@ -152,19 +162,13 @@ class _Run:
             files=self.files,
         )
 
-    def _open_taps(self) -> list[Callable[[], None]]:
-        closers: list[Callable[[], None]] = []
+    def _open_taps(self, stack: ExitStack) -> None:
         if self.options.capture:
             self.files["capture"] = self.options.folder / CAPTURE
-            capture = PcapngTap(self.files["capture"])
-            self.taps.add(capture)
-            closers.append(capture.close)
+            self.taps.add(stack.enter_context(PcapngTap(self.files["capture"])))
         if self.options.trace:
             self.files["trace"] = self.options.folder / TRACE
-            text = TextTap(self.files["trace"])
-            self.taps.add(text)
-            closers.append(text.close)
-        return closers
+            self.taps.add(stack.enter_context(TextTap(self.files["trace"])))
 
     async def _main(self) -> None:
         world = self.world
@@ -183,11 +187,24 @@ class _Run:
                 on_frame=self.digest.on_medium,
             )
             await self._serve(store, net)
+            await store.set_run_info({"finished_epoch_s": str(self.stop_s), "digest": self.digest.hexdigest()})
         finally:
             await store.close()
 
     async def _serve(self, store: SqliteStore, net: SimNet) -> None:
-        head_end = HeadEnd(
+        head_end = self._head_end(store, net)
+        await head_end.start()
+        self.stop_s = self._stop_epoch_s()
+        async with asyncio.TaskGroup() as group:
+            services = [group.create_task(head_end.run(), name="head-end")]
+            services += [group.create_task(self.field.run(), name="field")]
+            await self._watch()
+            for service in services:
+                service.cancel()
+        self.totals = head_end.account.totals()
+
+    def _head_end(self, store: SqliteStore, net: SimNet) -> HeadEnd:
+        return HeadEnd(
             self._config(),
             clock=self.clock,
             entropy=SeededEntropy(self.streams, "head-end"),
@@ -198,30 +215,15 @@ class _Run:
             tap=self.taps,
             on_progress=self.timeline.progress,
         )
-        await head_end.start()
-        self.stop_s = self._stop_epoch_s()
-        services = asyncio.ensure_future(self._services(head_end))
-        try:
-            await self._watch(services)
-        finally:
-            services.cancel()
-            await asyncio.gather(services, return_exceptions=True)
-        self.totals = head_end.account.totals()
 
-    async def _services(self, head_end: HeadEnd) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(head_end.run(), name="head-end")
-            group.create_task(self.field.run(), name="field")
-
-    async def _watch(self, services: asyncio.Future[None]) -> None:
-        """Let virtual time pass until the end, or until the services fail."""
+    async def _watch(self) -> None:
+        """Let virtual time pass until the end, and what falls due in that instant be booked."""
         while (left_s := self.stop_s - self.clock.epoch_s()) > 0:
-            done, _ = await asyncio.wait([services], timeout=min(left_s, PROGRESS_EVERY_S))
-            if done:
-                services.result()
+            await asyncio.sleep(min(left_s, PROGRESS_EVERY_S))
             if self.options.on_progress is not None:
                 read, expected = self.timeline.latest
                 self.options.on_progress(self.clock.epoch_s() - self.world.start_epoch_s, read, expected)
+        await asyncio.sleep(LAST_WINDOWS_S)
 
     def _stop_epoch_s(self) -> float:
         if self.options.until_s is not None:
@@ -274,5 +276,6 @@ class _Run:
                 "world_digest": self.world.digest,
                 "seed": str(self.world.seed),
                 "start_epoch_s": str(self.world.start_epoch_s),
+                "amiloop": version("amiloop"),
             }
         )

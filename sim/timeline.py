@@ -25,10 +25,10 @@ class Timeline:
         """(values read, values expected) now."""
         return self._values[-1]
 
-    def share_at(self, at_epoch_s: float) -> float:
-        """Share of what was expected by then that was read by then; 1.0 while nothing was expected."""
+    def share_at(self, at_epoch_s: float) -> float | None:
+        """Share of what was expected by then that was read by then; None while nothing was expected."""
         read, expected = self._values[bisect_right(self._times, at_epoch_s) - 1]
-        return read / expected if expected else 1.0
+        return read / expected if expected else None
 
     def points(self) -> list[tuple[float, int, int]]:
         return [(at, read, expected) for at, (read, expected) in zip(self._times, self._values, strict=True)]

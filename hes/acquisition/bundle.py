@@ -22,7 +22,7 @@ from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.cosem_time import date_time_octets, epoch_s
 from hes.dlms.profile_buffer import decode_rows
 from hes.dlms.selective_access import by_range
-from hes.errors import RemoteProtocolError
+from hes.errors import AccessDenied, RemoteProtocolError
 from hes.protocols.dlms_cosem import DlmsSession
 from hes.protocols.gateway_route import MeterBusy, MeterSilent
 
@@ -72,11 +72,20 @@ class Bundle:
         self._meter_clock = meter.profile.clock
 
     async def read(self, wants: Sequence[Want]) -> None:
-        """Read the meter's clock and all `wants`. Raises what the exchange and the association raise."""
+        """Read the meter's clock and all `wants`. Raises what the exchange and the association raise.
+
+        An item that the meter denies does not keep it from giving the others: the first denial is raised at the end.
+        """
         meter_s = await self._read_clock()
+        denied: AccessDenied | None = None
         for want in wants:
-            for run in merge_runs(list(want.runs), RANGES_PER_ITEM_MAX):
-                await self._read_run(want.item, run, meter_s)
+            try:
+                for run in merge_runs(list(want.runs), RANGES_PER_ITEM_MAX):
+                    await self._read_run(want.item, run, meter_s)
+            except AccessDenied as refusal:
+                denied = denied or refusal
+        if denied is not None:
+            raise denied
 
     async def _read_clock(self) -> int:
         octets = await self._get(AttributeDescriptor(*_address(self._meter_clock)))

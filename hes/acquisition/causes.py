@@ -1,7 +1,8 @@
 """Why a value that is due is not there: exactly one cause each, from one fixed tree.
 
-the meter has nothing to give   NEVER_CAPTURED (terminal: it is not asked for again)
-nobody could ask                DCU_OFFLINE, NOT_REACHED (its turn never came before the window closed)
+the meter has nothing to give   NEVER_CAPTURED (terminal: it is not asked for again), NOT_CAPTURED_YET
+nobody could ask                HEAD_END_DOWN (when the window closed), DCU_OFFLINE, NOT_REACHED (its turn never came),
+                                NOT_CONFIGURED (a key or an association is not there), INTERNAL_ERROR (our own defect)
 nobody answered                 METER_SILENT, METER_UNKNOWN, DCU_BUSY, LINK_LOST
 the answer was no               ASSOCIATION_REFUSED, ACCESS_DENIED, SECURITY_FAILED
 the answer was wrong            PROTOCOL_ERROR
@@ -17,8 +18,11 @@ class Cause(StrEnum):
 
     NEVER_CAPTURED = "never_captured"
     NOT_CAPTURED_YET = "not_captured_yet"
+    HEAD_END_DOWN = "head_end_down"
     DCU_OFFLINE = "dcu_offline"
     NOT_REACHED = "not_reached"
+    NOT_CONFIGURED = "not_configured"
+    INTERNAL_ERROR = "internal_error"
     METER_SILENT = "meter_silent"
     METER_UNKNOWN = "meter_unknown"
     DCU_BUSY = "dcu_busy"

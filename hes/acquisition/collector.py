@@ -1,28 +1,32 @@
 """The collector: plans open, devices queue, lanes read, windows close, and every row ends in the account.
 
 One planner wakes at the openings and closings of plans. At an opening every meter that owes something is queued at its
-concentrator; at a closing every row still missing gets its cause. Each concentrator has a few lanes: a lane takes the
-next device, waits for the concentrator's session, leases the device, opens one association and reads everything that
-is missing of it. What failed comes back later, after a back-off, until its window closes.
+concentrator; at a closing every row still missing gets its cause. Each concentrator has a few lanes: while it is here,
+a lane takes the next device, leases it, opens one association and reads everything that is missing of it. What failed
+comes back later, after a back-off, until its window closes.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import structlog
 
-from hes.acquisition.account import Account
-from hes.acquisition.bundle import Want
+from hes.acquisition.account import Account, Blame
+from hes.acquisition.agenda import Agenda
 from hes.acquisition.causes import Cause
-from hes.acquisition.grids import indices
+from hes.acquisition.dcu_session import DcuSession
+from hes.acquisition.device_state import DeviceState, Opening
+from hes.acquisition.grids import DAY_S, indices
 from hes.acquisition.items import CollectedItem
-from hes.acquisition.plans import Occurrence, Plan, occurrences
+from hes.acquisition.missing_rows import missing_rows
+from hes.acquisition.patience import patiently
+from hes.acquisition.plans import Occurrence, Plan, reach_back_s
 from hes.acquisition.queue import DeviceQueue
 from hes.acquisition.reader import DeviceReader, Failure
 from hes.acquisition.registry import Registry
+from hes.acquisition.resume import past_of, resume
 from hes.acquisition.retries import RetryPolicy
 from hes.acquisition.rows import ReadingRow
 from hes.acquisition.writer import Writer
@@ -33,39 +37,17 @@ from hes.store.store import Attempt, Batch, DeviceClock, Missing, Outcome, PlanO
 
 log = structlog.get_logger()
 
-PLANNING_HORIZON_S = 2 * 86_400
 CLOCK_CHECK_S = 900.0
 """Civil time may be stepped under us: the planner looks at it again at least that often."""
+MISSING_ROWS_MAX = 1000
+"""Rows about missing values that are handed to the writer at a time: a dead town must not fill the memory."""
 
 ProgressListener = Callable[[float, int, int], None]
 """Told (civil time, values read of those expected, values expected) whenever that changes."""
 
 
-@dataclass(slots=True)
-class _Opening:
-    """One occurrence as one meter owes it. failure: what ended the last of its attempts; None before any."""
-
-    occurrence: Occurrence
-    span: range
-    attempts: int = 0
-    failure: Cause | None = None
-
-
-@dataclass(slots=True)
-class _DeviceState:
-    """Where one meter stands. openings: those whose windows have not closed."""
-
-    meter: Meter
-    openings: list[_Opening] = field(default_factory=list)
-
-    @property
-    def closes_s(self) -> float:
-        """Epoch seconds at which its last open window closes; 0 when none is open."""
-        return max((opening.occurrence.closes_s for opening in self.openings), default=0)
-
-
 class Collector:
-    """Reads the meters of an archive by plans. `run` never returns by itself: cancel it."""
+    """Reads the meters of an archive by plans. `resume`, then `run`, which never returns by itself: cancel it."""
 
     def __init__(
         self,
@@ -97,8 +79,22 @@ class Collector:
         self._policy = policy
         self._lanes_per_dcu = lanes_per_dcu
         self._on_progress = on_progress
+        self._history_s = reach_back_s(plans) + policy.recovery_s + DAY_S
+        self._agenda: Agenda | None = None
+        self._slept_through: list[Missing] = []
         self._queues = {name: DeviceQueue() for name in archive.dcus}
-        self._states = {device_id: _DeviceState(meter) for device_id, meter in archive.meters.items()}
+        self._states = {
+            device_id: DeviceState(meter, items[meter.profile.name]) for device_id, meter in archive.meters.items()
+        }
+
+    async def resume(self) -> None:
+        """Learn from the store what is here, what was due, and which windows are open. Raises StoreError."""
+        now_s = self._clock.epoch_s()
+        past = past_of(self._plans, await self._store.occurrences(), now_s, self._history_s)
+        self._slept_through = await resume(self.account, past, self._archive.meters.values(), self._items, self._store)
+        self._agenda = Agenda(self._plans, now_s, past.still_open)
+        if past.closed or past.still_open:
+            log.info("collection_resumed", windows_open=len(past.still_open), windows_closed=len(past.closed))
 
     async def run(self) -> None:
         """Plan and read until cancelled."""
@@ -111,137 +107,121 @@ class Collector:
     # -- planning
 
     async def _planner(self) -> None:
-        planned_to_s = self._clock.epoch_s()
-        opening: list[Occurrence] = []
-        closing: list[Occurrence] = []
+        agenda = self._agenda
+        assert agenda is not None, "resume() comes first"
+        await self._tell_missing(self._slept_through)
+        self._slept_through = []
+        forget_s = self._clock.epoch_s() + DAY_S
         while True:
             now_s = self._clock.epoch_s()
-            if planned_to_s < now_s + PLANNING_HORIZON_S / 2:
-                upto_s = now_s + PLANNING_HORIZON_S
-                opening += self._occurrences(planned_to_s, upto_s)
-                opening.sort()
-                planned_to_s = upto_s
-            while opening and opening[0].opens_s <= now_s:
-                occurrence = opening.pop(0)
+            for occurrence in agenda.opening(now_s):
                 await self._open(occurrence)
-                closing.append(occurrence)
-            for occurrence in sorted((o for o in closing if o.closes_s <= now_s), key=lambda o: o.closes_s):
-                closing.remove(occurrence)
-                self._close(occurrence)
-            await self._sleep_until(min([o.opens_s for o in opening[:1]] + [o.closes_s for o in closing]))
-
-    def _occurrences(self, from_s: float, to_s: float) -> list[Occurrence]:
-        return [occurrence for plan in self._plans for occurrence in occurrences(plan, from_s, to_s)]
-
-    async def _sleep_until(self, epoch_s: float) -> None:
-        await asyncio.sleep(min(max(epoch_s - self._clock.epoch_s(), 0.0), CLOCK_CHECK_S))
+            for occurrence in agenda.closing(now_s):
+                await self._close(occurrence)
+            if now_s >= forget_s:
+                self.account.forget_before(now_s - self._history_s)
+                forget_s = now_s + DAY_S
+            await asyncio.sleep(min(max(agenda.next_s - self._clock.epoch_s(), 0.0), CLOCK_CHECK_S))
 
     async def _open(self, occurrence: Occurrence) -> None:
         """Every meter that has the item owes these rows from now on, and queues if it may still owe any."""
-        await self._store.add_occurrences([PlanOccurrence(occurrence.plan, occurrence.opens_s, occurrence.closes_s)])
+        window = PlanOccurrence(occurrence.plan, occurrence.opens_s, occurrence.closes_s)
+        await patiently(lambda: self._store.add_occurrences([window]), "enter a window", plan=occurrence.plan)
         log.info("plan_opened", plan=occurrence.plan, item=occurrence.item, closes_s=occurrence.closes_s)
         for state in self._states.values():
-            item = self._items[state.meter.profile.name].get(occurrence.item)
+            item = state.items.get(occurrence.item)
             if item is None:
                 continue
             span = indices(item.grid, occurrence.covers_from_s, occurrence.covers_to_s)
             account = self.account.open_item(state.meter.device_id, item.name, item.grid, len(item.channels))
             self.account.expect(account, span)
-            state.openings.append(_Opening(occurrence, span))
+            state.openings.append(Opening(occurrence, span))
             self._queue(state, delay_s=0.0)
         self._progress()
 
-    def _close(self, occurrence: Occurrence) -> None:
+    async def _close(self, occurrence: Occurrence) -> None:
         """The window is shut: what is missing of these rows is due and missing, each with its one cause."""
         found: list[Missing] = []
         since_s = asyncio.get_running_loop().time() - (self._clock.epoch_s() - occurrence.opens_s)
         for state in self._states.values():
-            opening = next((opening for opening in state.openings if opening.occurrence == occurrence), None)
+            opening = state.close(occurrence)
             if opening is None:
                 continue
-            state.openings.remove(opening)
-            item = self._items[state.meter.profile.name][occurrence.item]
-            account = self.account.item(state.meter.device_id, occurrence.item)
-            assert account is not None  # opened together
             terminal_id = self._archive.dcus[state.meter.dcu].terminal_id
             cause = opening.failure or (
                 Cause.NOT_REACHED if self._registry.was_online_since(terminal_id, since_s) else Cause.DCU_OFFLINE
             )
-            missing = self.account.fall_due(account, opening.span, cause)
-            found += self._missing_rows(state.meter, item, missing, occurrence.plan)
-        self._writer.note(Batch(missing=found))
-        log.info("plan_closed", plan=occurrence.plan, rows_missing=len(found))
+            account = self.account.item(state.meter.device_id, occurrence.item)
+            assert account is not None  # opened together
+            blames = self.account.fall_due(account, opening.span, Blame(cause, occurrence.plan))
+            found += missing_rows(state.meter.device_id, state.items[occurrence.item], blames)
+        await self._tell_missing(found)
+        log.info("plan_closed", plan=occurrence.plan, values_missing=sum(row.values for row in found))
 
-    def _missing_rows(
-        self, meter: Meter, item: CollectedItem, missing: Mapping[int, Cause], plan: str
-    ) -> list[Missing]:
-        return [
-            Missing(meter.device_id, channel_id, item.grid.stamp(index), item.grid.stamp(index), 0, plan, cause.value)
-            for index, cause in missing.items()
-            for _, channel_id in item.channels
-        ]
+    async def _tell_missing(self, found: list[Missing]) -> None:
+        for first in range(0, len(found), MISSING_ROWS_MAX):
+            await self._writer.put(Batch(missing=found[first : first + MISSING_ROWS_MAX]))
 
     # -- reading
 
-    def _queue(self, state: _DeviceState, *, delay_s: float) -> None:
-        loop_s = asyncio.get_running_loop().time()
-        closes_in_s = state.closes_s - self._clock.epoch_s()
-        if delay_s < closes_in_s:
+    def _queue(self, state: DeviceState, *, delay_s: float) -> None:
+        """Queue the meter among those whose windows close as soon as the first of its own; not if none is open then."""
+        now_s = self._clock.epoch_s()
+        closes_s = [opening.occurrence.closes_s for opening in state.to_try(now_s + delay_s, self._policy.attempts_max)]
+        if closes_s:
             self._queues[state.meter.dcu].put(
-                state.meter.device_id, closes_s=loop_s + closes_in_s, not_before_s=loop_s + delay_s
+                state.meter.device_id,
+                closes_s=min(closes_s),
+                not_before_s=asyncio.get_running_loop().time() + delay_s,
             )
 
     async def _lane(self, dcu: Dcu) -> None:
         queue = self._queues[dcu.name]
         while True:
-            state = self._states[await queue.get()]
-            session = await self._registry.wait_online(dcu.terminal_id)
-            wants = self._wants(state)
-            if not wants or self._clock.epoch_s() >= state.closes_s:
+            await self._registry.wait_online(dcu.terminal_id)
+            await queue.wait()
+            session = self._registry.online(dcu.terminal_id)
+            if session is None or (device_id := queue.take()) is None:
                 continue
-            tried = self._to_try(state)
-            started_s = self._clock.epoch_s()
-            failure = await self._reader.read(session, state.meter, wants, self)
-            self._attempted(state, tried, started_s, failure)
+            try:
+                await self._visit(session, self._states[device_id])
+            finally:
+                queue.done(device_id)
 
-    def _to_try(self, state: _DeviceState) -> list[_Opening]:
-        """The openings that may be asked for (once more)."""
-        return [opening for opening in state.openings if opening.attempts < self._policy.attempts_max]
-
-    def _wants(self, state: _DeviceState) -> list[Want]:
-        """What is missing of this meter now, item by item: of the open windows, and of older ones up to the horizon."""
-        items = self._items[state.meter.profile.name]
-        spans: dict[str, list[range]] = {}
-        for opening in self._to_try(state):
-            spans.setdefault(opening.occurrence.item, []).append(opening.span)
-        wants = []
-        for name, open_spans in spans.items():
-            item = items[name]
-            first = min(span.start for span in open_spans)
-            if self._policy.recovery_s:
-                first = item.grid.index_at_or_before(item.grid.stamp(first) - self._policy.recovery_s)
-            account = self.account.item(state.meter.device_id, name)
-            assert account is not None  # opened together
-            if runs := account.to_ask(range(first, max(span.stop for span in open_spans))):
-                wants.append(Want(item, runs))
-        return wants
-
-    def _attempted(self, state: _DeviceState, tried: list[_Opening], started_s: float, failure: Failure | None) -> None:
-        """Book an attempt at the openings `tried`, and queue the meter again if time may bring what it still owes."""
-        number = min(opening.attempts for opening in tried) + 1
-        self._note_attempt(state.meter, tried[-1].occurrence, number, started_s, failure)
-        if failure is None and self._wants(state):
+    async def _visit(self, session: DcuSession, state: DeviceState) -> None:
+        """Ask one meter for what it owes now, and book the outcome."""
+        started_s = self._clock.epoch_s()
+        tried = state.to_try(started_s, self._policy.attempts_max)
+        wants = state.wants(self.account, tried, self._policy.recovery_s)
+        if not wants:
+            return
+        failure = await self._reader.read(session, state.meter, wants, self)
+        if failure is None or failure.asked:
+            number = min(opening.attempts for opening in tried) + 1
+            self._note_attempt(state.meter, tried[-1].occurrence, number, started_s, failure)
+        if failure is None and state.wants(self.account, tried, self._policy.recovery_s):
             failure = Failure(Cause.NOT_CAPTURED_YET, "the meter's clock has not reached every row asked for")
         for opening in tried:
-            opening.attempts += 1
+            opening.attempts += failure is None or failure.asked
             opening.failure = None if failure is None else failure.cause
-        if failure is None:
-            return
-        if failure.retriable and self._to_try(state):
-            backoff_s = self._policy.backoff_s(number, self._entropy.uniform(0.0, 1.0))
-            self._queue(state, delay_s=max(backoff_s, failure.wait_s))
-        else:
-            log.info("device_given_up", meter=state.meter.number, cause=failure.cause.value, attempts=number)
+        if failure is not None:
+            await self._failed(state, tried, failure)
+
+    async def _failed(self, state: DeviceState, tried: list[Opening], failure: Failure) -> None:
+        """Blame what closed meanwhile on the failure, and queue the meter again if time may heal it."""
+        late = [opening for opening in tried if opening not in state.openings]
+        for opening in late:
+            account = self.account.item(state.meter.device_id, opening.occurrence.item)
+            assert account is not None  # opened together
+            blames = self.account.blame_attempt(account, opening.span, failure.cause)
+            item = state.items[opening.occurrence.item]
+            await self._tell_missing(missing_rows(state.meter.device_id, item, blames))
+        attempts = min(opening.attempts for opening in tried)
+        if failure.retriable:
+            backoff_s = self._policy.backoff_s(max(attempts, 1), self._entropy.uniform(0.0, 1.0))
+            self._queue(state, delay_s=max(backoff_s, failure.wait_s) if failure.asked else failure.wait_s)
+        if not failure.retriable or attempts >= self._policy.attempts_max:
+            log.info("device_given_up", meter=state.meter.number, cause=failure.cause.value, attempts=attempts)
 
     def _note_attempt(
         self, meter: Meter, occurrence: Occurrence, number: int, started_s: float, failure: Failure | None
@@ -276,9 +256,12 @@ class Collector:
     ) -> None:
         account = self.account.item(meter.device_id, item.name)
         assert account is not None  # a want comes from its account
-        self.account.store(account, row_indices)
+        await self._writer.put(Batch(readings=readings))  # before the account says that they are here
+        now_s = self._clock.epoch_s()
+        reach = indices(item.grid, now_s - self._history_s, now_s)
+        self.account.store(account, [index for index in row_indices if index in reach])
         late = self.account.never_captured(account, never_captured)
-        await self._writer.put(Batch(readings=readings, missing=self._missing_rows(meter, item, late, "")))
+        self._writer.note(Batch(missing=missing_rows(meter.device_id, item, late)))
         self._progress()
 
     def _progress(self) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hes.acquisition.patience import patiently
 from hes.dlms.security import INVOCATION_COUNTER_MAX
 from hes.errors import LocalProtocolError
 from hes.store.store import Store
 
 BLOCK = 1024
 RESERVE_BELOW = 128
-"""A new block is taken before an association begins with fewer counters than this: more than one bundle uses."""
+"""A new block is taken when fewer counters than this are left. One request uses one or two, and `prepare` is asked
+before each of them, so that many meters may share a key and an answer may have any number of blocks."""
 
 
 class Counters:
@@ -25,15 +27,19 @@ class Counters:
         self._blocks: dict[str, tuple[int, int]] = {}
 
     async def prepare(self, key_ref: str) -> Callable[[], int]:
-        """Make sure that a bundle's worth of counters is reserved; returns the function that gives the next one."""
+        """Make sure that counters are at hand for the next requests; returns the function that gives the next one."""
         used, end = self._blocks.get(key_ref, (0, 0))
         if end - used < RESERVE_BELOW:
-            first = await self._store.reserve_counters(key_ref, BLOCK, at_least=1)
-            self._blocks[key_ref] = (first, first + BLOCK)
+            first = await patiently(
+                lambda: self._store.reserve_counters(key_ref, BLOCK, at_least=1), "reserve counters", key_ref=key_ref
+            )
+            _, end = self._blocks.get(key_ref, (0, 0))
+            if first >= end:  # somebody who asked at the same time may have had the later block already
+                self._blocks[key_ref] = (first, first + BLOCK)
 
         def take() -> int:
             counter, stop = self._blocks[key_ref]
-            if counter >= stop or counter > INVOCATION_COUNTER_MAX:
+            if counter >= stop or counter >= INVOCATION_COUNTER_MAX:
                 raise LocalProtocolError(f"the invocation counters reserved for {key_ref} are used up")
             self._blocks[key_ref] = (counter + 1, stop)
             return counter

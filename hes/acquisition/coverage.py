@@ -36,6 +36,16 @@ class Coverage:
         """How many rows are stored in all."""
         return self._present.bit_count()
 
+    def forget_before(self, index: int) -> int:
+        """Forget everything below `index`; returns how many of the forgotten rows were stored."""
+        if index <= self._origin:
+            return 0
+        before = self.count()
+        self._present >>= index - self._origin
+        self._absent >>= index - self._origin
+        self._origin = index
+        return before - self.count()
+
     def is_present(self, index: int) -> bool:
         return index >= self._origin and bool(self._present >> (index - self._origin) & 1)
 

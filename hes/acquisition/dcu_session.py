@@ -3,92 +3,45 @@
 The concentrator dials in and logs in with Q/GDW 376.1 frames; on the same connection the head-end then speaks
 DLMS wrapper frames with the gateway header to its meters. The first octet of each frame tells which is which.
 
-Late answers. The gateway header carries the meter's address but nothing that says which request is answered, so
-after an exchange timed out the same meter is left alone until the late answer has come and been dropped, or until
-`late_answer_s` has passed. The concentrator's own time-out is shorter than ours, which makes this rare. Inside an
-association the invoke-id (and the invocation counter, where it is ciphered) is checked once more.
+Late answers: see hes.acquisition.exchanges. The concentrator's own time-out is shorter than ours, which makes them
+rare. Inside an association the invoke-id (and the invocation counter, where it is ciphered) is checked once more.
 
-One `call_at` per session serves the deadlines of all its exchanges and of its life sign.
+A session has ended as soon as either side says so: whoever waits is told at once and the registry forgets it, even
+where the connection itself still takes its time to go (a peer that is dead acknowledges nothing).
+
+One `call_at` per session serves the deadlines of its exchanges, of its login and of its life sign.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from typing import Protocol
 
 import structlog
 
-from hes.acquisition.registry import Registry
-from hes.clock import Clock
+from hes.acquisition.exchanges import Exchanges, Taken, name_of
+from hes.acquisition.session_context import SessionContext, SessionCounters, SessionLimits, SessionOwner
 from hes.dlms import gateway, wrapper
-from hes.errors import LinkError, RemoteProtocolError
+from hes.errors import RemoteProtocolError
 from hes.protocols import qgdw376
 from hes.protocols.framing import StreamSplitter, WrapperFrame
-from hes.protocols.gateway_route import ERRORS, GatewayRoute
+from hes.protocols.gateway_route import ERRORS
 from hes.protocols.qgdw376 import LinkService, Qgdw376Frame
 from hes.protocols.wrapper_session import ExchangeTimeout, SessionLost
-from hes.trace.tap import SESSION_CLOSED, SESSION_OPENED, Direction, Tap
+from hes.trace.tap import SESSION_CLOSED, SESSION_OPENED, Direction
+
+__all__ = ["DcuSession", "SessionContext", "SessionCounters", "SessionLimits", "SessionOwner"]
 
 log = structlog.get_logger()
 
-
-class MeterQuarantined(LinkError):
-    """A late answer of this meter may still come; ask again later."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionLimits:
-    """login_s: a connection that has not logged in by then is closed. silence_s: nor heard for that long.
-
-    exchange_s: longest wait for one answer, longer than the concentrator's own. late_answer_s: how long after a
-    timed-out exchange an answer of that meter is still taken for the late one.
-    """
-
-    login_s: float = 60.0
-    silence_s: float = 600.0
-    exchange_s: float = 60.0
-    late_answer_s: float = 120.0
-
-
-@dataclass(slots=True)
-class SessionCounters:
-    """What operators ask about a session."""
-
-    exchanges: int = 0
-    timeouts: int = 0
-    late_answers: int = 0
-    unexpected: int = 0
-    heartbeats: int = 0
-
-
-@dataclass(slots=True)
-class _Pending:
-    answer: asyncio.Future[bytes]
-    deadline_s: float
-
-
-class SessionOwner(Protocol):
-    """Who is told of a session's life: the listener that accepted it."""
-
-    def session_opened(self, session: DcuSession) -> None: ...
-    def session_closed(self, session: DcuSession, reason: str) -> None: ...
-    def knows(self, terminal_id: str) -> bool: ...
-
-
-@dataclass(slots=True, kw_only=True)
-class SessionContext:
-    """What every session of a collector shares."""
-
-    registry: Registry
-    clock: Clock
-    tap: Tap
-    route: GatewayRoute = field(default_factory=GatewayRoute)
-    limits: SessionLimits = field(default_factory=SessionLimits)
+LINGER_S = 5.0
+"""How long a connection that we close may take to bring its last octets away; then it is aborted."""
 
 
 class DcuSession(asyncio.Protocol):
-    """asyncio protocol of one accepted connection."""
+    """asyncio protocol of one accepted connection.
+
+    disconnected: done when the connection itself is gone, which may be later than the end of the session.
+    """
 
     def __init__(self, owner: SessionOwner, context: SessionContext, name: str) -> None:
         """name: what the session is called in captures when its first frame is not a terminal's."""
@@ -101,61 +54,78 @@ class DcuSession(asyncio.Protocol):
         self._splitter = StreamSplitter()
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
-        self._pending: dict[bytes, _Pending] = {}
-        self._quarantine: dict[bytes, float] = {}
-        self._heard_s = self._loop.time()
+        self.disconnected: asyncio.Future[None] = self._loop.create_future()
+        self._exchanges = Exchanges(context.limits.late_answer_s)
+        self._ended = False
+        self._patience_ends_s = float("inf")
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_s = float("inf")
-        self._close_reason = "closed by the concentrator"
 
     # -- the connection's life
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._heard_s = self._loop.time()
-        self._arm(self._heard_s + self._context.limits.login_s)
+        self._patience_ends_s = self._loop.time() + self._context.limits.login_s
+        self._arm(self._patience_ends_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        reason = self._close_reason if exc is None else f"{self._close_reason} ({type(exc).__name__})"
+        reason = "closed by the concentrator"
+        self._end(reason if exc is None else f"{reason} ({type(exc).__name__})")
+        self._disarm()
         self._transport = None
-        for address, pending in self._pending.items():
-            if not pending.answer.done():
-                pending.answer.set_exception(
-                    SessionLost(
-                        f"{self.name}: the connection ended: {reason}", meter=address.decode("ascii", "replace")
-                    )
-                )
-        self._pending.clear()
+        if not self.disconnected.done():
+            self.disconnected.set_result(None)
+
+    def close(self, reason: str) -> None:
+        """End the session and its connection; every exchange under way fails with SessionLost now."""
+        if self._ended or self._transport is None:
+            return
+        self._end(reason)
+        self._disarm()
+        self._arm(self._loop.time() + LINGER_S)
+        self._transport.close()
+
+    def _end(self, reason: str) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        message = f"{self.name}: the connection ended: {reason}"
+        self._exchanges.fail(lambda address: SessionLost(message, meter=name_of(address)))
         if self.terminal_id is not None:
             self._context.registry.remove(self.terminal_id, self, self._loop.time())
         self._owner.session_closed(self, reason)
         self._introduce()
         self._event(SESSION_CLOSED, reason)
 
-    def close(self, reason: str) -> None:
-        """End the connection; every exchange under way fails with SessionLost."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._close_reason = reason
-            self._transport.close()
+    @property
+    def has_ended(self) -> bool:
+        """Whether either side has ended the session, even if its connection is not gone yet."""
+        return self._ended
 
     # -- octets in
 
     def data_received(self, data: bytes) -> None:
-        self._heard_s = self._loop.time()
+        if self._ended:
+            return
+        if self.terminal_id is not None:
+            self._heard()
         try:
             frames = self._splitter.feed(data)
         except RemoteProtocolError:
             frames = []
         for frame in frames:
+            if self.has_ended:
+                return
             if isinstance(frame, WrapperFrame):
                 self._take_wrapper(frame)
             else:
                 self._take_terminal(frame)
         if self._splitter.fault is not None:
             self._refuse(data, self._splitter.fault)
+
+    def _heard(self) -> None:
+        self._patience_ends_s = self._loop.time() + self._context.limits.silence_s
 
     def _refuse(self, data: bytes, fault: RemoteProtocolError) -> None:
         log.warning("stream_refused", session=self.name, error=fault.message, octet_offset=fault.octet_offset)
@@ -164,39 +134,37 @@ class DcuSession(asyncio.Protocol):
 
     def _take_terminal(self, frame: Qgdw376Frame) -> None:
         service = qgdw376.link_service(frame)
-        self._introduce(str(frame.terminal))
+        terminal_id = str(frame.terminal)
+        self._introduce(terminal_id)
         self._tap_in(frame.encode())
         if service is None:
             self.counters.unexpected += 1
-            return
-        terminal_id = str(frame.terminal)
-        if service is LinkService.LOGIN:
-            if not self._owner.knows(terminal_id):
-                log.warning("terminal_unknown", terminal=terminal_id)
-                self.close(f"terminal {terminal_id} is not in the archive")
-                return
-            self._answer_terminal(frame)
-            self._logged_in(terminal_id)
+        elif self.terminal_id not in (None, terminal_id):
+            self.close(f"terminal {terminal_id} spoke on the connection of {self.terminal_id}")
+        elif service is LinkService.LOGIN:
+            self._log_in(frame, terminal_id)
         elif self.terminal_id is None:
             self.close(f"terminal {terminal_id} sent {service.name} before it logged in")
         elif service is LinkService.HEARTBEAT:
             self.counters.heartbeats += 1
-            self._answer_terminal(frame)
+            self._send(qgdw376.confirm(frame).encode())
         else:
-            self._answer_terminal(frame)
+            self._send(qgdw376.confirm(frame).encode())
             self.close("the terminal logged out")
 
-    def _logged_in(self, terminal_id: str) -> None:
-        again = self.terminal_id == terminal_id
-        self.terminal_id = terminal_id
-        self._arm(self._loop.time() + self._context.limits.silence_s)
-        if not again:
-            self._event("login", terminal_id)
-            self._owner.session_opened(self)
-            self._context.registry.add(terminal_id, self)
-
-    def _answer_terminal(self, frame: Qgdw376Frame) -> None:
+    def _log_in(self, frame: Qgdw376Frame, terminal_id: str) -> None:
+        if not self._owner.knows(terminal_id):
+            log.warning("terminal_unknown", terminal=terminal_id)
+            self._send(qgdw376.deny(frame).encode())
+            self.close(f"terminal {terminal_id} is not in the archive")
+            return
         self._send(qgdw376.confirm(frame).encode())
+        self._heard()
+        if self.terminal_id is None:
+            self.terminal_id = terminal_id
+            self._event("login", terminal_id)
+            self._context.registry.add(terminal_id, self)
+            self._owner.session_opened(self)
 
     def _take_wrapper(self, frame: WrapperFrame) -> None:
         octets = wrapper.encode(*frame)
@@ -206,15 +174,14 @@ class DcuSession(asyncio.Protocol):
             self.counters.unexpected += 1
             self._tap_in(octets, note=f"not a gateway answer: {error.message}")
             return
-        address = bytes(answer.address)
-        pending = self._pending.pop(address, None)
-        if pending is None or pending.answer.done() or not answer.is_response:
-            self.counters.late_answers += 1
-            self._quarantine.pop(address, None)
-            self._tap_in(octets, note="late or unasked: dropped")
+        if not answer.is_response:
+            self.counters.unexpected += 1
+            self._tap_in(octets, note="a request of the concentrator's own: dropped")
             return
-        self._tap_in(octets)
-        pending.answer.set_result(bytes(answer.apdu))
+        taken = self._exchanges.take(bytes(answer.address), bytes(answer.apdu))
+        self.counters.late_answers += taken is Taken.LATE
+        self.counters.unexpected += taken is Taken.UNASKED
+        self._tap_in(octets, note="" if taken is Taken.AWAITED else "late or unasked: dropped")
 
     # -- exchanges
 
@@ -224,31 +191,30 @@ class DcuSession(asyncio.Protocol):
         Raises ExchangeTimeout, SessionLost, MeterQuarantined, or what the concentrator says in the meter's place
         (MeterBusy, MeterSilent, MeterUnknown).
         """
-        now_s = self._loop.time()
-        if self._transport is None or self._transport.is_closing():
+        if self._ended or self._transport is None:
             raise SessionLost(f"{self.name}: the connection has ended")
-        if self._quarantine.get(address, 0.0) > now_s or address in self._pending:
-            raise MeterQuarantined(
-                f"{self.name}: an answer of meter {address.decode('ascii', 'replace')} is still under way"
-            )
+        octets = self._context.route.request(address, source, destination, apdu)
+        now_s = self._loop.time()
         deadline_s = now_s + self._context.limits.exchange_s
-        pending = _Pending(self._loop.create_future(), deadline_s)
-        self._pending[address] = pending
+        future = self._exchanges.begin(address, now_s, deadline_s)
         self.counters.exchanges += 1
         self._arm(deadline_s)
-        self._send(self._context.route.request(address, source, destination, apdu))
+        self._send(octets)
         try:
-            answer = await pending.answer
+            answer = await future
         except asyncio.CancelledError:
-            if self._pending.get(address) is pending:
-                del self._pending[address]
-                self._quarantine[address] = self._loop.time() + self._context.limits.late_answer_s
+            self._exchanges.abandon(address, future, self._loop.time())
             raise
         refusal = self._context.route.refusal(answer)
         if refusal is not None:
-            meter = address.decode("ascii", "replace")
-            raise ERRORS[refusal](f"{self.name}: the concentrator answers {refusal.value} for meter {meter}")
+            raise ERRORS[refusal](f"{self.name}: the concentrator answers {refusal.value} for meter {name_of(address)}")
         return answer
+
+    def _timed_out(self, address: bytes) -> ExchangeTimeout:
+        waited_s = self._context.limits.exchange_s
+        return ExchangeTimeout(
+            f"{self.name}: meter {name_of(address)} gave no answer in {waited_s:.0f} s", waited_s=waited_s
+        )
 
     # -- time
 
@@ -256,34 +222,29 @@ class DcuSession(asyncio.Protocol):
         """Make sure that the one timer fires no later than `at_s`."""
         if at_s >= self._timer_at_s:
             return
-        if self._timer is not None:
-            self._timer.cancel()
+        self._disarm()
         self._timer_at_s = at_s
         self._timer = self._loop.call_at(at_s, self._on_timer)
 
-    def _on_timer(self) -> None:
-        now_s = self._loop.time()
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = None
         self._timer_at_s = float("inf")
-        for address in [a for a, p in self._pending.items() if p.deadline_s <= now_s]:
-            self._time_out(address, now_s)
-        limits = self._context.limits
-        patience_s = limits.login_s if self.terminal_id is None else limits.silence_s
-        if now_s - self._heard_s >= patience_s:
-            self.close("no login" if self.terminal_id is None else f"silent for {patience_s:.0f} s")
-            return
-        wake_s = min((p.deadline_s for p in self._pending.values()), default=float("inf"))
-        self._arm(min(wake_s, self._heard_s + patience_s))
 
-    def _time_out(self, address: bytes, now_s: float) -> None:
-        pending = self._pending.pop(address)
-        self.counters.timeouts += 1
-        self._quarantine[address] = now_s + self._context.limits.late_answer_s
-        if not pending.answer.done():
-            meter = address.decode("ascii", "replace")
-            pending.answer.set_exception(
-                ExchangeTimeout(f"{self.name}: meter {meter} gave no answer in {self._context.limits.exchange_s:.0f} s")
-            )
+    def _on_timer(self) -> None:
+        now_s = self._loop.time()
+        self._disarm()
+        if self._ended:
+            if self._transport is not None:
+                self._transport.abort()
+            return
+        self.counters.timeouts += self._exchanges.time_out(now_s, self._timed_out)
+        if now_s >= self._patience_ends_s:
+            silence_s = self._context.limits.silence_s
+            self.close("no login" if self.terminal_id is None else f"silent for {silence_s:.0f} s")
+            return
+        self._arm(min(self._exchanges.next_deadline_s, self._patience_ends_s))
 
     # -- octets out, and what is told of them
 

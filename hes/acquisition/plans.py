@@ -6,10 +6,14 @@ An occurrence is one opening of a plan. It covers the rows stamped in (covers_fr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hes.acquisition.grids import DAY_S, at_local_time_s, local_dates
+from hes.errors import ConfigError
+
+CLOCK_CHANGE_S = 7200
+"""A local day is never longer than usual by more than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +26,7 @@ class Plan:
     lookback_s: how much it covers, counted back from the last covered stamp.
     window_s: how long after opening it closes.
     valid_from_s: epoch seconds; openings before it do not exist.
+    Raises ConfigError when the promise cannot be kept by anyone.
     """
 
     name: str
@@ -32,6 +37,16 @@ class Plan:
     valid_from_s: float
     settle_s: int = 120
     zone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        if self.lookback_s <= 0 or not self.at_s:
+            raise ConfigError(f"plan {self.name} covers nothing: give it a time of day and a lookback", plan=self.name)
+        if not 0 <= self.settle_s <= self.window_s:
+            raise ConfigError(
+                f"plan {self.name} would close before it opens: its window ({self.window_s} s) must be longer than it"
+                f" lets the meters settle ({self.settle_s} s, not below 0)",
+                plan=self.name,
+            )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,13 +62,19 @@ class Occurrence:
 
 
 def occurrences(plan: Plan, from_s: float, to_s: float) -> list[Occurrence]:
-    """The openings of `plan` in [from_s, to_s), in order."""
+    """The openings of `plan` in [from_s, to_s), in order.
+
+    What one covers is counted back on the wall clock, so that where clocks change days keep to midnight and a plan
+    for every four hours covers each hour of the day, the one that comes twice included. An opening at an hour that the
+    clock leaves out moves behind it, and covers nothing if there is nothing left for it: then it does not exist.
+    """
     found = []
-    for ordinal in local_dates(plan.zone, from_s - DAY_S, to_s):
+    for ordinal in local_dates(plan.zone, from_s - plan.settle_s - DAY_S, to_s):
         for at in plan.at_s:
             boundary = at_local_time_s(plan.zone, ordinal, at)
+            covers_from = at_local_time_s(plan.zone, ordinal, at - plan.lookback_s)
             opens = boundary + plan.settle_s
-            if opens < plan.valid_from_s or not from_s <= opens < to_s:
+            if opens < plan.valid_from_s or not from_s <= opens < to_s or covers_from >= boundary:
                 continue
             found.append(
                 Occurrence(
@@ -61,27 +82,13 @@ def occurrences(plan: Plan, from_s: float, to_s: float) -> list[Occurrence]:
                     closes_s=boundary + plan.window_s,
                     plan=plan.name,
                     item=plan.item,
-                    covers_from_s=_lookback(plan, ordinal, at, boundary),
+                    covers_from_s=covers_from,
                     covers_to_s=boundary,
                 )
             )
     return sorted(set(found))
 
 
-def _lookback(plan: Plan, ordinal: int, at: int, boundary: int) -> int:
-    """Whole days are counted in local dates, so that they keep to midnight where clocks change."""
-    days, rest = divmod(plan.lookback_s, DAY_S)
-    if rest:
-        return boundary - plan.lookback_s
-    return at_local_time_s(plan.zone, ordinal - days, at)
-
-
-def opening_next(plans: Sequence[Plan], after_s: float, horizon_s: float = 2 * DAY_S) -> list[Occurrence]:
-    """The occurrences that open at the earliest instant after `after_s`, or none within `horizon_s`."""
-    coming = sorted(
-        occurrence
-        for plan in plans
-        for occurrence in occurrences(plan, after_s, after_s + horizon_s)
-        if occurrence.opens_s > after_s
-    )
-    return [occurrence for occurrence in coming if occurrence.opens_s == coming[0].opens_s]
+def reach_back_s(plans: Iterable[Plan]) -> int:
+    """How far before now rows may lie that an occurrence which has not closed yet covers."""
+    return max((plan.lookback_s + plan.window_s for plan in plans), default=0) + CLOCK_CHANGE_S

@@ -7,6 +7,7 @@ profile, its secrets from the key provider, its counters from blocks reserved in
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ import structlog
 from hes.acquisition.bundle import Bundle, BundleSink, Want
 from hes.acquisition.causes import RETRIABLE, Cause
 from hes.acquisition.counters import Counters
-from hes.acquisition.dcu_session import DcuSession, MeterQuarantined
+from hes.acquisition.dcu_session import DcuSession
+from hes.acquisition.exchanges import MeterQuarantined
 from hes.acquisition.leases import Lease, LeaseHeld, LeaseLost, Leases
 from hes.clock import Clock
 from hes.devices.archive import KeyProvider, Meter, MeterSecrets
@@ -24,13 +26,23 @@ from hes.dlms.client_settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import Mechanism
 from hes.dlms.security import EncryptionKeys, SecurityError
 from hes.entropy import Entropy
-from hes.errors import AccessDenied, HesError, LinkError, RemoteProtocolError
+from hes.errors import (
+    AccessDenied,
+    ConfigError,
+    HesError,
+    LinkError,
+    RemoteProtocolError,
+    StoreError,
+)
 from hes.protocols.dlms_cosem import DlmsSession
 from hes.protocols.gateway_route import MeterBusy, MeterSilent, MeterUnknown
 from hes.protocols.wrapper_session import ExchangeTimeout
 from hes.trace.tap import Direction, Tap
 
 log = structlog.get_logger()
+
+LEASE_WAIT_S = 30.0
+"""How long a meter that somebody else holds is left alone."""
 
 
 class AssociationDenied(AccessDenied):
@@ -39,11 +51,15 @@ class AssociationDenied(AccessDenied):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt failed. wait_s: how long at least to leave the meter alone."""
+    """Why an attempt failed. wait_s: how long at least to leave the meter alone.
+
+    asked: False when nothing was sent to the meter, so that it was no attempt at all.
+    """
 
     cause: Cause
     detail: str
     wait_s: float = 0.0
+    asked: bool = True
 
     @property
     def retriable(self) -> bool:
@@ -94,19 +110,26 @@ class DeviceReader:
         try:
             lease = self._leases.acquire(meter.device_id, session.name)
         except LeaseHeld as held:
-            return Failure(Cause.DCU_BUSY, held.message)
+            return Failure(Cause.DCU_BUSY, held.message, wait_s=LEASE_WAIT_S, asked=False)
+        failure = None
         try:
             async with asyncio.timeout(self._bundle_s):
                 await self._read(session, meter, lease, wants, sink)
         except TimeoutError:
-            return Failure(Cause.LINK_LOST, f"the reading took longer than {self._bundle_s:.0f} s")
-        except HesError as error:
+            failure = Failure(Cause.LINK_LOST, f"the reading took longer than {self._bundle_s:.0f} s")
+        except StoreError:
+            raise  # a head-end that cannot write must not go on reading
+        except Exception as error:  # the edge of a task: what one meter sets off must not end the reading of all others
             failure = failure_of(error)
-            log.debug("reading_failed", meter=meter.number, cause=failure.cause.value, detail=failure.detail)
-            return failure
+            if failure.cause is Cause.INTERNAL_ERROR:
+                # without the local variables that a renderer may add: keys are among them
+                where = "".join(traceback.format_exception(error))
+                log.error("reading_crashed", meter=meter.number, traceback=where)
         finally:
             self._leases.release(lease)
-        return None
+        if failure is not None:
+            log.debug("reading_failed", meter=meter.number, cause=failure.cause.value, detail=failure.detail)
+        return failure
 
     async def _read(
         self, session: DcuSession, meter: Meter, lease: Lease, wants: Sequence[Want], sink: BundleSink
@@ -115,6 +138,7 @@ class DeviceReader:
         address = meter.profile.gateway.address(meter.number)
 
         async def exchange(apdu: bytes) -> bytes:
+            await self._counters.prepare(meter.key_ref)  # for what answers the answer: the next block, the next request
             self._leases.check(lease)
             return await session.exchange(address, settings.client_sap, settings.server_sap, apdu)
 
@@ -129,13 +153,32 @@ class DeviceReader:
             await dlms.open()
         except AccessDenied as refusal:
             raise AssociationDenied(refusal.message, **refusal.fields) from refusal
-        await Bundle(dlms, meter, sink, self._clock, self._repeats).read(wants)
-        await dlms.release()
+        try:
+            await Bundle(dlms, meter, sink, self._clock, self._repeats).read(wants)
+        except AccessDenied:
+            await self._release(dlms, meter)
+            raise
+        await self._release(dlms, meter)
+
+    async def _release(self, dlms: DlmsSession, meter: Meter) -> None:
+        """Close the association. What has been read is read, whatever the meter says to that."""
+        try:
+            await dlms.release()
+        except (AccessDenied, RemoteProtocolError) as error:
+            log.debug("release_failed", meter=meter.number, detail=error.message)
 
 
 def client_settings(meter: Meter, choice: AssociationChoice, secrets: MeterSecrets) -> ClientSettings:
-    """How the head-end associates with a meter: its profile's offer, its secrets, our system title."""
-    offer = meter.profile.association(choice.name)
+    """How the head-end associates with a meter: its profile's offer, its secrets, our system title.
+
+    Raises ConfigError when the profile offers no such association.
+    """
+    try:
+        offer = meter.profile.association(choice.name)
+    except KeyError as error:
+        raise ConfigError(
+            f"profile {meter.profile.name} offers no association {choice.name!r}", profile=meter.profile.name
+        ) from error
     security = None
     if offer.ciphered:
         security = ClientSecurity(
@@ -167,6 +210,7 @@ _CAUSES: Sequence[tuple[type[HesError], Cause]] = (
     (MeterQuarantined, Cause.METER_SILENT),
     (ExchangeTimeout, Cause.METER_SILENT),
     (LeaseLost, Cause.LINK_LOST),
+    (ConfigError, Cause.NOT_CONFIGURED),
     (LinkError, Cause.LINK_LOST),
     (SecurityError, Cause.SECURITY_FAILED),
     (AssociationDenied, Cause.ASSOCIATION_REFUSED),
@@ -176,9 +220,10 @@ _CAUSES: Sequence[tuple[type[HesError], Cause]] = (
 """The first row that fits names the cause."""
 
 
-def failure_of(error: HesError) -> Failure:
-    """The one cause of a failed reading. An error of our own making is not translated: it ends the collector."""
-    for kind, cause in _CAUSES:
-        if isinstance(error, kind):
-            return Failure(cause, error.message)
-    raise error
+def failure_of(error: Exception) -> Failure:
+    """The one cause of a failed reading; what is no error of the meter's or the way to it is our own defect."""
+    if not isinstance(error, HesError):
+        return Failure(Cause.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
+    cause = next((cause for kind, cause in _CAUSES if isinstance(error, kind)), Cause.INTERNAL_ERROR)
+    quarantined = isinstance(error, MeterQuarantined)
+    return Failure(cause, error.message, wait_s=error.fields.get("wait_s", 0.0), asked=not quarantined)

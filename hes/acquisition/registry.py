@@ -51,8 +51,15 @@ class Registry:
         while (session := self._sessions.get(terminal_id)) is None:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.setdefault(terminal_id, []).append(waiter)
-            await waiter
+            try:
+                await waiter
+            finally:
+                self._forget(terminal_id, waiter)
         return session
+
+    def waiting(self, terminal_id: str) -> int:
+        """How many wait for the terminal."""
+        return len(self._waiters.get(terminal_id, []))
 
     def terminals(self) -> list[str]:
         """Terminal IDs that are online, in the order of their logins."""
@@ -61,3 +68,11 @@ class Registry:
     def close_all(self, reason: str) -> None:
         for session in list(self._sessions.values()):
             session.close(reason)
+
+    def _forget(self, terminal_id: str, waiter: asyncio.Future[None]) -> None:
+        """One who gave up waiting leaves nothing behind."""
+        waiters = self._waiters.get(terminal_id, [])
+        if waiter in waiters:
+            waiters.remove(waiter)
+            if not waiters:
+                del self._waiters[terminal_id]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DOUBLINGS_MAX = 30
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
@@ -21,7 +23,7 @@ class RetryPolicy:
 
     def backoff_s(self, failures: int, draw: float) -> float:
         """Seconds to wait after `failures` (1 or more) attempts failed; draw: a number in [0, 1)."""
-        base: float = min(self.limit_s, self.first_s * 2.0 ** (failures - 1))
+        base: float = min(self.limit_s, self.first_s * 2.0 ** min(failures - 1, DOUBLINGS_MAX))
         return base * (1.0 + self.jitter * (2.0 * draw - 1.0))
 
 

@@ -14,6 +14,10 @@ from hes.dlms.cosem_time import epoch_s
 from hes.errors import RemoteProtocolError
 from hes.store.store import VALUE_MAX, VALUE_MIN, Quality
 
+STATUS_MAX = int(Quality.AMR_STATUS)
+GRID_FROM_S, GRID_TO_S = 0, 4_102_444_800
+"""Rows stamped outside 1970 .. 2099 come from a clock that was never set: stored, but on no grid."""
+
 ReadingRow = tuple[int, int, int, int, int, int]
 """time_s, device_id, channel_id, value, quality, received_ms: see hes.store.store.Reading."""
 
@@ -23,7 +27,8 @@ def readings_of(
 ) -> tuple[list[ReadingRow], list[int]]:
     """The readings of `rows`, and the stamp numbers of those rows that stand on the item's grid.
 
-    Raises RemoteProtocolError for a row of another width, a time that is none, or a value that is no number.
+    Raises RemoteProtocolError for a row of another width, a time that is none, a value that is no number, or a status
+    that is not one octet.
     """
     readings: list[ReadingRow] = []
     indices: list[int] = []
@@ -40,10 +45,11 @@ def readings_of(
             stamp_s += item.profile.capture_period_s
         else:
             stamp_s = _stamp(item, number, row[clock_column], deviation_sign)
-        quality = Quality.NO_STATUS if status_column is None else row[status_column]
-        index = grid.index_at_or_before(stamp_s)
-        if grid.stamp(index) == stamp_s:
-            indices.append(index)
+        quality = int(Quality.NO_STATUS) if status_column is None else _status(item, number, row[status_column])
+        if GRID_FROM_S < stamp_s < GRID_TO_S:
+            index = grid.index_at_or_before(stamp_s)
+            if grid.stamp(index) == stamp_s:
+                indices.append(index)
         for column, channel_id in item.channels:
             value = row[column]
             if type(value) is not int or not VALUE_MIN <= value <= VALUE_MAX:
@@ -56,6 +62,12 @@ def _stamp(item: CollectedItem, number: int, clock: Any, deviation_sign: int) ->
     if type(clock) is not bytes or len(clock) != 12:
         raise RemoteProtocolError(f"row {number} of {item.name}: its clock column holds no date-time")
     return epoch_s(clock, deviation_sign=1 if deviation_sign > 0 else -1)
+
+
+def _status(item: CollectedItem, number: int, value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= STATUS_MAX:
+        raise RemoteProtocolError(f"row {number} of {item.name}: {value!r} is no status octet")
+    return value
 
 
 def _filled(item: CollectedItem, number: int, row: tuple[Any, ...], before: tuple[Any, ...] | None) -> tuple[Any, ...]:

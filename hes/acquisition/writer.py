@@ -7,9 +7,9 @@ as much.
 Back-pressure: `put` waits while `QUEUE_ROWS_MAX` rows are pending. `note` never waits, for callbacks and for the few
 rows that tell of events; its rows count against the same limit, so they slow the producers that can wait.
 
-Errors: a StoreError marked `retriable` (a lock, a full disk) is tried again `WRITE_ATTEMPTS_MAX` times in all; any
-other, or the last, ends the writer: `run` raises it, and so does every `put`, for a head-end that cannot write must
-not go on reading as if it could. Cancelling `run` or `flush` never leaves it open whether a batch was written: the
+Errors: a StoreError marked `retriable` (a lock, a full disk) is tried again (hes.acquisition.patience); any other, or
+the last, ends the writer: `run` raises it, and so does every `put`, for a head-end that cannot write must not go on
+reading as if it could. Cancelling `run` or `flush` never leaves it open whether a batch was written: the
 write under way goes on, and `close` waits for it.
 """
 
@@ -21,6 +21,7 @@ from typing import Protocol
 
 import structlog
 
+from hes.acquisition.patience import patiently
 from hes.errors import StoreError
 from hes.store.store import Attempt, Batch, DeviceClock, Missing, SessionEvent, Written
 
@@ -29,8 +30,6 @@ log = structlog.get_logger()
 FLUSH_ROWS = 2_000
 FLUSH_AFTER_S = 0.2
 QUEUE_ROWS_MAX = 20_000
-WRITE_ATTEMPTS_MAX = 5
-WRITE_RETRY_S = 1.0
 
 OnWritten = Callable[[Batch, Written], None]
 """Told of every batch once it is committed, in the order of the commits."""
@@ -122,20 +121,14 @@ class Writer:
                 self._writing = None
 
     async def _write(self, batch: Batch) -> None:
-        for attempt in range(1, WRITE_ATTEMPTS_MAX + 1):
-            try:
-                written = await self._store.write_batch(batch)
-            except StoreError as error:
-                if attempt == WRITE_ATTEMPTS_MAX or not error.fields.get("retriable", False):
-                    self._fail(error, len(batch))
-                    raise
-                log.warning("batch_write_retried", rows=len(batch), attempt=attempt, error=error.message)
-                await asyncio.sleep(WRITE_RETRY_S)
-            else:
-                self.rows_written += len(batch)
-                if self._on_written is not None:
-                    self._on_written(batch, written)
-                return
+        try:
+            written = await patiently(lambda: self._store.write_batch(batch), "write a batch", rows=len(batch))
+        except StoreError as error:
+            self._fail(error, len(batch))
+            raise
+        self.rows_written += len(batch)
+        if self._on_written is not None:
+            self._on_written(batch, written)
 
     def _fail(self, error: StoreError, rows: int) -> None:
         log.error("batch_write_failed", rows=rows, rows_pending=self._pending.rows, error=error.message)

@@ -6,6 +6,7 @@ import json
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,8 @@ import click
 
 from hes.cli.decode_input import Heard, read_input
 from hes.cli.exit_status import ExitStatus
-from hes.cli.secrets import TITLE, Secrets, key_option, secrets_option
+from hes.cli.frame_cutter import starts_hdlc
+from hes.cli.secrets import TITLE, DeviceSecrets, Secrets, key_option, secrets_option
 from hes.dlms.inspect.node import Node, fault, faults, render_text, to_json
 from hes.dlms.inspect.sealed_nodes import InspectorKeys
 from hes.errors import ConfigError
@@ -65,27 +67,48 @@ def decode(
 ) -> None:
     """Show what the octets in FILE say, frame by frame; - reads standard input.
 
-    FILE is a capture (pcap, pcapng), text with hex digits in almost any form, or binary octets. Frames of one
-    conversation are read together: answers are labelled with what was asked, blocks are put together, and ciphered
-    APDUs are opened when the keys are given. Passwords and keys in the octets are not shown.
+    FILE is a capture (pcap, pcapng; TCP and UDP on any port), text with hex digits in almost any form, a trace of
+    amiloop, or binary octets. Decoded are DLMS/COSEM APDUs, bare or in DLMS wrapper frames, HDLC frames (segments are
+    put together) and behind a gateway prefix, and Q/GDW 376.1 frames of concentrators.
+
+    Frames of one conversation are read together: answers are labelled with what was asked, blocks are put together,
+    and ciphered APDUs are opened when the keys are given: --key and --auth-key for any device, or --secrets with keys
+    by system title, as `amiloop run` writes them to test-secrets.toml. What no key opens is shown as sealed. Passwords
+    and keys in the octets are not shown.
+
+    Ends with status 1 when nothing in FILE is recognised, and with --strict when anything is invalid.
     """
+    titles = titles or tuple(filter(None, (secrets.get("meter_title"), secrets.get("system_title"))))
     keys = InspectorKeys(
         encryption=key or secrets.get("key"),
         authentication=auth_key or secrets.get("auth_key"),
         dedicated=dedicated_key or secrets.get("dedicated_key"),
         broadcast=broadcast_key or secrets.get("broadcast_key"),
-        titles=titles or tuple(filter(None, (secrets.get("meter_title"), secrets.get("system_title")))),
+        titles=titles,
+        devices={title: _device_keys(device, titles) for title, device in secrets.devices.items()},
     )
     source = read_input("standard input" if file == "-" else file, _octets_of(file))
-    decoded = _decoded(source.frames, keys)
+    totals = _Totals()
+    decoded = _decoded(source.frames, keys, totals)
     if as_json:
-        count = _print_json(decoded, source.kind, source.notes)
+        _print_json(decoded, source.kind, source.notes, totals)
     else:
-        count = _print_text(
-            decoded, source.notes, items_max=SHORT_ITEMS if short else None, offsets=offsets, octets=show_octets
-        )
-    if strict and count:
+        _print_text(decoded, items_max=SHORT_ITEMS if short else None, offsets=offsets, octets=show_octets)
+        for note in source.notes:
+            click.echo(f"note: {note}", err=True)
+        click.echo(str(totals), err=True)
+    if strict and totals.faults:
         context.exit(ExitStatus.VERDICT_FAILED)
+
+
+def _device_keys(device: DeviceSecrets, titles: tuple[bytes, ...]) -> InspectorKeys:
+    return InspectorKeys(
+        encryption=device.encryption_key,
+        authentication=device.authentication_key,
+        dedicated=device.dedicated_key,
+        broadcast=device.broadcast_key,
+        titles=titles,
+    )
 
 
 def _octets_of(file: str) -> bytes:
@@ -97,7 +120,31 @@ def _octets_of(file: str) -> bytes:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.", path=file) from error
 
 
-def _decoded(frames: Iterator[Heard], keys: InspectorKeys) -> Iterator[tuple[Heard, Node]]:
+@dataclass(slots=True)
+class _Totals:
+    """What was seen: frames (and octets between frames) without a fault and with one, APDUs, faults."""
+
+    valid: int = 0
+    invalid: int = 0
+    apdus: int = 0
+    faults: int = 0
+
+    def add(self, node: Node) -> None:
+        found = sum(1 for _ in faults(node))
+        self.faults += found
+        self.invalid += found > 0
+        self.valid += not found
+
+    def __str__(self) -> str:
+        frames = _counted(self.valid + self.invalid, "frame")
+        return f"{frames}: {self.valid} valid, {self.invalid} invalid; {_counted(self.apdus, 'APDU')}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _decoded(frames: Iterator[Heard], keys: InspectorKeys, totals: _Totals) -> Iterator[tuple[Heard, Node]]:
     """Each frame with its tree, every conversation with a memory of its own."""
     inspectors: OrderedDict[str, FrameInspector] = OrderedDict()
     for heard in frames:
@@ -106,7 +153,12 @@ def _decoded(frames: Iterator[Heard], keys: InspectorKeys) -> Iterator[tuple[Hea
             inspector = inspectors[heard.session] = FrameInspector(keys)
             if len(inspectors) > SESSIONS_MAX:
                 inspectors.popitem(last=False)
-        yield heard, inspector.inspect(heard.octets) if heard.is_frame else _no_frame(heard.octets)
+        before = inspector.apdus
+        is_frame = heard.is_frame or starts_hdlc(heard.octets)  # HDLC says what is wrong with it
+        node = inspector.inspect(heard.octets) if is_frame else _no_frame(heard.octets)
+        totals.apdus += inspector.apdus - before
+        totals.add(node)
+        yield heard, node
 
 
 def _no_frame(octets: bytes) -> Node:
@@ -114,42 +166,34 @@ def _no_frame(octets: bytes) -> Node:
     return Node(label="octets", value=octets.hex(), length=len(octets), children=(found,))
 
 
-def _print_text(
-    decoded: Iterator[tuple[Heard, Node]],
-    notes: tuple[str, ...],
-    *,
-    items_max: int | None,
-    offsets: bool,
-    octets: bool,
-) -> int:
-    """Print the trees; how many parts of them are invalid."""
-    session, count, number = "", 0, 0
+def _print_text(decoded: Iterator[tuple[Heard, Node]], *, items_max: int | None, offsets: bool, octets: bool) -> None:
+    session = ""
     for number, (heard, node) in enumerate(decoded, 1):
         if heard.session != session:
             session = heard.session
             click.echo(f"== {session} ==\n")
-        words = [f"#{number}", heard.time, heard.way, f"{len(heard.octets)} octets", heard.note and f"({heard.note})"]
+        size = _counted(len(heard.octets), "octet")
+        words = [f"#{number}", heard.time, heard.way, size, heard.note and f"({heard.note})"]
         click.echo("  ".join(word for word in words if word))
         if octets:
             click.echo(f"  {heard.octets.hex(' ')}")
         tree = render_text(node, items_max=items_max, offsets=offsets)
         click.echo("".join(f"  {line}\n" for line in tree.splitlines()))
-        count += sum(1 for _ in faults(node))
-    for note in notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(f"{number} frames, {count} invalid parts" if count else f"{number} frames", err=True)
-    return count
 
 
-def _print_json(decoded: Iterator[tuple[Heard, Node]], kind: str, notes: tuple[str, ...]) -> int:
-    """Print one object, frame after frame so that a long capture needs no memory; how many parts are invalid."""
-    count = 0
+def _print_json(decoded: Iterator[tuple[Heard, Node]], kind: str, notes: tuple[str, ...], totals: _Totals) -> None:
+    """Print one object, frame after frame so that a long capture needs no memory."""
     click.echo(f'{{"input": {json.dumps(kind)}, "frames": [', nl=False)
     for number, (heard, node) in enumerate(decoded, 1):
-        count += sum(1 for _ in faults(node))
         click.echo(f"{',' if number > 1 else ''}\n{json.dumps(_frame_json(number, heard, node))}", nl=False)
-    click.echo(f'\n], "invalid": {count}, "notes": {json.dumps(list(notes))}}}')
-    return count
+    tail = {
+        "valid_frames": totals.valid,
+        "invalid_frames": totals.invalid,
+        "apdus": totals.apdus,
+        "invalid": totals.faults,
+        "notes": list(notes),
+    }
+    click.echo(f"\n], {json.dumps(tail)[1:]}")
 
 
 def _frame_json(number: int, heard: Heard, node: Node) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hes.cli.frame_cutter import FrameCutter, Piece, cut, frame_octets
+from hes.cli.frame_cutter import FrameCutter, Piece, cut, frame_octets, starts_hdlc
 from hes.cli.hex_text import FROM_DEVICE, TO_DEVICE, TextFrame, frames_in_text
 from hes.clock import utc
+from hes.dlms import gateway
+from hes.dlms.codes import ApduTag
 from hes.dlms.inspect.conversation import Conversation as Inspection
 from hes.dlms.inspect.node import faults
 from hes.errors import ConfigError
@@ -19,6 +21,7 @@ from hes.trace.capture_reader import Capture, Chunk, Conversation, read_capture
 _CAPTURE_MAGIC: Final = frozenset(
     bytes.fromhex(magic) for magic in ("d4c3b2a1", "a1b2c3d4", "4d3cb2a1", "a1b23c4d", "0a0d0d0a")
 )
+_APDU_TAGS: Final = frozenset(map(int, ApduTag)) | {gateway.REQUEST_TAG, gateway.RESPONSE_TAG}
 INPUT_OCTETS_MAX: Final = 256 * 1024 * 1024
 # more than this share of octets that no text has makes a file binary
 _TEXT_OCTETS: Final = frozenset({9, 10, 12, 13, 27}) | frozenset(range(32, 256)) - {127}
@@ -58,15 +61,30 @@ def read_input(name: str, octets: bytes) -> Input:
     text = _as_text(octets)
     if text is not None:
         found = frames_in_text(text, _makes_sense)
-        if not found:
-            raise ConfigError(
-                f"{name} holds no octets to decode: it is neither a capture (pcap, pcapng) nor text with hex digits.",
-                path=name,
-            )
+        if not any(_is_recognised(frame.octets) for frame in found):
+            raise _not_recognised(name, "in its hex digits no frame and no APDU begins" if found else "no hex digits")
         return Input("text", _from_text(found))
     if not octets:
-        raise ConfigError(f"{name} is empty.", path=name)
+        raise ConfigError(f"{name} is empty.", path=name, exit_status=1)
+    if not _is_recognised(octets):
+        raise _not_recognised(name, "no frame and no APDU begins in its octets")
     return Input("binary", _from_binary(octets))
+
+
+def _is_recognised(octets: bytes) -> bool:
+    """Whether anything in `octets` begins as a frame or an APDU does, valid or not."""
+    if octets[0] in _APDU_TAGS or starts_hdlc(octets):
+        return True
+    return any(piece.is_frame and (frame_octets(piece.octets) or 0) > 0 for piece in cut(octets))
+
+
+def _not_recognised(name: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"{name} is not recognised ({why}): it is neither a capture (pcap, pcapng) nor text with hex digits nor "
+        "binary octets of DLMS, HDLC or Q/GDW 376.1 frames.",
+        path=name,
+        exit_status=1,
+    )
 
 
 def _makes_sense(octets: bytes) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hes.cli.exit_status import ExitStatus, exit_status
-from hes.errors import HesError
+from hes.errors import HesError, spokesman
 
 PROGRAM = "amiloop"
 
@@ -20,7 +20,7 @@ def report(error: BaseException, *, as_json: bool, debug: bool) -> ExitStatus:
 
     A task group wraps what went wrong in its tasks: the first HesError inside speaks for all of them.
     """
-    cause = _speaker(error)
+    cause = spokesman(error)
     status = exit_status(cause)
     if debug:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
@@ -45,20 +45,6 @@ def _say(sentence: str, *, kind: str, status: ExitStatus, fields: dict[str, Any]
         body = {"kind": kind, "message": sentence, "exit_status": int(status), "fields": fields}
         click.echo(json.dumps({"error": body}, ensure_ascii=False))
     click.echo(f"{PROGRAM}: {sentence}" if len(lines) == 1 else f"{PROGRAM}:\n{sentence}", err=True)
-
-
-def _speaker(error: BaseException) -> BaseException:
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    leaves = list(_leaves(error))
-    return next((leaf for leaf in leaves if isinstance(leaf, HesError)), leaves[0])
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for inner in group.exceptions:
-        found.extend(_leaves(inner) if isinstance(inner, BaseExceptionGroup) else [inner])
-    return found
 
 
 def _sentence(error: BaseException) -> str:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from hes.dlms import wrapper
+from hes.dlms.hdlc.frame import FRAME_OCTETS_MIN
 from hes.errors import RemoteProtocolError
 from hes.protocols import qgdw376
 
 HDLC_FLAG: Final = 0x7E
 _HDLC_FORMAT: Final = 0xA0
+_HDLC_OCTETS_MIN: Final = FRAME_OCTETS_MIN + 2
 _WRAPPER_START: Final = b"\x00\x01"
 _BUFFER_OCTETS_MAX: Final = wrapper.HEADER_OCTETS + wrapper.PAYLOAD_OCTETS_MAX
 
@@ -36,7 +38,9 @@ def frame_octets(octets: bytes | bytearray, offset: int = 0) -> int | None:
             return None
         if octets[offset + 1] & 0xF0 != _HDLC_FORMAT:
             return 0
-        return ((octets[offset + 1] & 0x07) << 8 | octets[offset + 2]) + 2
+        total = ((octets[offset + 1] & 0x07) << 8 | octets[offset + 2]) + 2
+        closes = left < total or octets[offset + total - 1] == HDLC_FLAG
+        return total if total >= _HDLC_OCTETS_MIN and closes else 0
     if first == qgdw376.START:
         try:
             return qgdw376.frame_octets(octets, offset)
@@ -51,6 +55,11 @@ def frame_octets(octets: bytes | bytearray, offset: int = 0) -> int | None:
     except RemoteProtocolError:
         return 0
     return wrapper.HEADER_OCTETS + header.payload_octets
+
+
+def starts_hdlc(octets: bytes) -> bool:
+    """Whether `octets` begin as an HDLC frame does, valid or not."""
+    return octets[:1] == bytes((HDLC_FLAG,)) and len(octets) > 1 and octets[1] & 0xF0 == _HDLC_FORMAT
 
 
 def octets_missing(octets: bytes) -> bool:
@@ -94,10 +103,28 @@ class FrameCutter:
         return pieces
 
     def rest(self) -> list[Piece]:
-        """What is left of a stream that ended, or that lost octets: the start of a frame that never became whole."""
-        left = bytes(self._buffer)
-        self._buffer.clear()
-        return [Piece(left)] if left else []
+        """What is left of a stream that ended, or that lost octets: the start of a frame that never became whole.
+
+        Noise that looked like the start of an HDLC frame does not hide whole ones behind it.
+        """
+        pieces: list[Piece] = []
+        while self._buffer:
+            end = self._next_whole_hdlc()
+            pieces.append(Piece(bytes(self._buffer[:end])))
+            del self._buffer[:end]
+            pieces += self.feed(b"") if self._buffer else []
+        return pieces
+
+    def _next_whole_hdlc(self) -> int:
+        """Where the first whole HDLC frame behind an unfinished one begins; the end of the buffer without one."""
+        buffer = self._buffer
+        position = buffer.find(HDLC_FLAG, 1) if buffer[0] == HDLC_FLAG else -1
+        while position >= 0:
+            total = frame_octets(buffer, position)
+            if total and position + total <= len(buffer):
+                return position
+            position = buffer.find(HDLC_FLAG, position + 1)
+        return len(buffer)
 
     def _next_start(self, position: int) -> int:
         while position < len(self._buffer) and frame_octets(self._buffer, position) == 0:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hes.cli.frame_cutter import frame_octets, octets_missing
+from hes.errors import ConfigError
 
 RUN_OCTETS_MIN: Final = 3  # shorter runs of hex digits in a log line are words and numbers
 APDU_OCTETS_MAX: Final = 0xFFFF  # of one APDU written over several lines
@@ -26,7 +27,7 @@ TO_DEVICE: Final = "->"
 FROM_DEVICE: Final = "<-"
 
 _TRACE = re.compile(r"^(?P<time>\S+Z) (?P<session>\S+) (?P<arrow>[<>]) \d+ .* \| (?P<hex>[0-9a-f]+)(?:\.\.)?$")
-_TRACE_EVENT = re.compile(r"^\d{4}-\S+Z \S+ = ")
+_TRACE_EVENT = re.compile(r"^\d{4}-\S+Z \S+ (?:= |[<>] inside: )")
 _DUMP_END = re.compile(r"^\s*[0-9A-Fa-f]{4,8}:?\s*$")
 _DUMP = re.compile(r"^\s*(?:0x)?(?P<offset>[0-9A-Fa-f]{4,8}):?\s+(?P<rest>[0-9A-Fa-f]{2}.*)$")
 _COMMENT = re.compile(r"(?:^|\s)(?:#|//).*$")
@@ -40,9 +41,11 @@ _DIRECTION = re.compile(
 _FROM_WORDS = frozenset(
     {"rx", "recv", "receive", "received", "response", "in", "server", "slave", "meter", "<-", "<<", "<", "<="}
 )
-_NOISE = re.compile(r"0[xX]|\\x|[\s,;:{}()'\"_\-]")
+_NOISE = re.compile(r"(?<![0-9A-Fa-f])0[xX]|\\x|[\s,;:{}()'\"_\-]")
+_BETWEEN = re.compile(r"[\s,;:{}()'\"\-]+")
+_REMARK = re.compile(r"\([^)]*\)|\|.*$")
 _LITERAL = re.compile(r"^\s*b(?=['\"])")
-_RUN = re.compile(r"(?:0[xX]|\\x)?[0-9A-Fa-f]{2}(?:[\s,:\-]*(?:0[xX]|\\x)?[0-9A-Fa-f]{2})*")
+_RUN = re.compile(r"(?:0[xX]|\\x)?[0-9A-Fa-f]{2}(?:[\s,:\-]*(?:(?<![0-9A-Fa-f])0[xX]|\\x)?[0-9A-Fa-f]{2})*")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _HEADING = re.compile(r"^\s*\[.*\]\s*$")
 
@@ -59,7 +62,10 @@ class TextFrame:
 
 
 def frames_in_text(text: str, makes_sense: Callable[[bytes], bool]) -> list[TextFrame]:
-    """The frames that `text` holds, in order. makes_sense: whether octets are a whole APDU or frame."""
+    """The frames that `text` holds, in order. makes_sense: whether octets are a whole APDU or frame.
+
+    Raises ConfigError that says where, for a line of hex with something else in it.
+    """
     lines: list[TextFrame] = []
     for paragraph in _paragraphs(text):
         if len(paragraph) > 1 and not makes_sense(paragraph[0].octets) and _is_one(paragraph, makes_sense):
@@ -184,18 +190,56 @@ def _line(line: str, number: int) -> TextFrame | None:
     if match is not None:
         direction = _arrow(match["word"])
         rest = rest[match.end() :]
-    octets = _octets(_LITERAL.sub("", rest))
+    octets, wrong = _octets(_LITERAL.sub("", rest))
+    if wrong:
+        raise ConfigError(_refusal(line, number, wrong), exit_status=1)
     return TextFrame(octets, number, direction, time[0] if time else "") if octets else None
 
 
-def _octets(text: str) -> bytes:
-    """All of `text` when it is nothing but hex, else the longest run of hex in it."""
+def _octets(text: str) -> tuple[bytes, str]:
+    """All of `text` when it is nothing but hex, of a line of words the longest run of hex in it; and what is wrong.
+
+    A line that begins with hex and is mostly hex is nothing else: then the first token that is no hex is what is wrong.
+    So is a long word out of which hex would have to be cut.
+    """
     bare = _NOISE.sub("", text)
     if _HEX.fullmatch(bare):
-        return bytes.fromhex(bare)
+        return bytes.fromhex(bare), ""
+    text = _REMARK.sub(" ", text)
+    tokens = [token for token in _BETWEEN.split(text) if token]
+    strange = [token for token in tokens if not _HEX.fullmatch(_NOISE.sub("", token))]
+    if tokens and tokens[0] not in strange and len(strange) < len(tokens) / 2 and len(tokens) > 1:
+        return (b"", strange[0]) if strange else (bytes.fromhex(_NOISE.sub("", text)), "")
     runs = [bytes.fromhex(_NOISE.sub("", run)) for run in _RUN.findall(text)]
     longest = max(runs, key=len, default=b"")
-    return longest if len(longest) >= RUN_OCTETS_MIN else b""
+    if len(longest) < RUN_OCTETS_MIN:
+        return b"", next((token for token in strange if len(tokens) == 1 and _is_almost_hex(token)), "")
+    return longest, next((token for token in strange if _is_almost_hex(token)), "")
+
+
+def _is_almost_hex(token: str) -> bool:
+    """Whether a word is a run of hex with a slip in it: mostly hex digits, or an odd number of them."""
+    digits = sum(letter in "0123456789abcdefABCDEF" for letter in token)
+    return token.isalnum() and digits >= 2 * RUN_OCTETS_MIN and digits > 0.75 * len(token)
+
+
+def _refusal(line: str, number: int, token: str) -> str:
+    place = re.search(rf"(?<![0-9A-Za-z]){re.escape(token)}(?![0-9A-Za-z])", line)
+    column = (place.start() if place is not None else line.find(token)) + 1
+    bare = _NOISE.sub("", token)
+    wrong = next((index for index, letter in enumerate(bare) if letter not in "0123456789abcdefABCDEF"), None)
+    if wrong is None:
+        why = f"{_cut(token)!r} has an odd number of hex digits"
+    elif len(token) > RUN_OCTETS_MIN:
+        slip = token.find(bare[wrong])
+        column, why = column + slip, f"{token[slip]!r} is not a hex digit"
+    else:
+        why = f"{token!r} is not hex"
+    return f"line {number}, column {column}: {why}; correct it, or make it a comment with #."
+
+
+def _cut(token: str) -> str:
+    return token if len(token) <= 2 * DUMP_OCTETS_MAX else f"{token[: 2 * DUMP_OCTETS_MAX]}.."
 
 
 def _arrow(word: str) -> str:

@@ -14,8 +14,8 @@ from hes.cli.object_reference import ObjectReference
 from hes.cli.read_meter import frame_printer, read_meter
 from hes.cli.read_output import outcome_json, outcome_lines
 from hes.cli.read_plan import COUNTER_OBJECT, MECHANISMS, PROTECTIONS, STYLES, Credentials, ReadPlan, client_settings
-from hes.cli.secrets import TITLE, Secrets, key_option, secrets_option
-from hes.dlms.cosem_time import CosemDateTime
+from hes.cli.secrets import TITLE, DeviceSecrets, Secrets, key_option, secrets_option
+from hes.dlms.cosem_time import CosemDateTime, epoch_s
 from hes.dlms.inspect.node import render_text
 from hes.dlms.inspect.sealed_nodes import InspectorKeys
 from hes.dlms.obis import Obis
@@ -28,6 +28,7 @@ from hes.protocols.frame_inspector import FrameInspector
 DEFAULT_OBJECTS: Final = ("clock", "ldn")
 SAP: Final = click.IntRange(0, 0xFFFF)
 TRACE_ITEMS: Final = 3
+NO_ZONE: Final = b"\x80\x00"  # the deviation of a date-time that does not say one
 
 
 class Counter(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
@@ -98,7 +99,11 @@ def _counter_object(_context: click.Context, _parameter: click.Parameter, value:
 @click.argument("objects", type=Reference(), nargs=-1, metavar="[OBJECT]...")
 @click.option("--client", type=SAP, help="Client SAP; without it 16 (public), with --auth or keys 1 (management).")
 @click.option("--server", type=SAP, default=1, show_default=True, help="Logical device (server SAP).")
-@click.option("--auth", type=click.Choice(list(MECHANISMS)), default="none", show_default=True, help="Authentication.")
+@click.option(
+    "--auth",
+    type=click.Choice(list(MECHANISMS)),
+    help="Authentication; without it none, with both keys gmac. lls is low, hls-gmac is gmac.",
+)
 @click.option(
     "--password", envvar="AMILOOP_PASSWORD", metavar="TEXT", help="For --auth low; hex:31.. in hex. [AMILOOP_PASSWORD]"
 )
@@ -111,7 +116,12 @@ def _counter_object(_context: click.Context, _parameter: click.Parameter, value:
     metavar="HEX",
     help="System title of this client. [AMILOOP_SYSTEM_TITLE]",
 )
-@click.option("--meter-title", type=TITLE, metavar="HEX", help="System title that the meter must have.")
+@click.option(
+    "--meter-title",
+    type=TITLE,
+    metavar="HEX",
+    help="System title that the meter must have; picks its keys in --secrets.",
+)
 @secrets_option
 @click.option(
     "--protection", type=click.Choice(list(PROTECTIONS)), default="both", show_default=True, help="What keys are for."
@@ -144,7 +154,7 @@ def read(
     *,
     client: int | None,
     server: int,
-    auth: str,
+    auth: str | None,
     protection: str,
     style: str,
     dedicated: bool,
@@ -167,6 +177,7 @@ def read(
 
     Ends with status 1 when an object could not be read, 3 when the meter refused the association.
     """
+    _check_range(first, last)
     credentials = _credentials(secrets, **given)
     try:
         settings = client_settings(
@@ -211,14 +222,24 @@ def _credentials(
     system_title: bytes | None,
     meter_title: bytes | None,
 ) -> Credentials:
-    """Options and environment before the file."""
+    """Options and environment before the file; in the file the device's own entries before those for any."""
+    title = meter_title or secrets.get("meter_title")
+    device = secrets.device(title) or DeviceSecrets(system_title=title)
     return Credentials(
-        password=_password_octets(password) if password is not None else secrets.get("password"),
-        key=key or secrets.get("key"),
-        auth_key=auth_key or secrets.get("auth_key"),
+        password=_password_octets(password) if password is not None else device.password or secrets.get("password"),
+        key=key or device.encryption_key or secrets.get("key"),
+        auth_key=auth_key or device.authentication_key or secrets.get("auth_key"),
         system_title=system_title or secrets.get("system_title"),
-        meter_title=meter_title or secrets.get("meter_title"),
+        meter_title=device.system_title,
     )
+
+
+def _check_range(first: bytes | None, last: bytes | None) -> None:
+    """Raises UsageError when the range ends before it begins; times with and without a zone cannot be compared."""
+    if first is None or last is None or (first[9:11] == NO_ZONE) != (last[9:11] == NO_ZONE):
+        return
+    if epoch_s(first) > epoch_s(last):
+        raise click.UsageError("--from is later than --to: no row can be in that range.")
 
 
 def _password_octets(text: str) -> bytes:

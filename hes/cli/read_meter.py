@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from hes.cli.object_reference import ObjectReference
-from hes.cli.read_plan import ReadPlan
+from hes.cli.read_plan import PUBLIC_CLIENT, ReadPlan
 from hes.cli.read_values import (
     BUFFER,
     PROFILE_CLASS,
@@ -242,14 +242,19 @@ class _Reader:
                 encoded = await self._dlms.get(ASSOCIATION_CLASS, CURRENT_ASSOCIATION, OBJECT_LIST)
             except AccessDenied as error:
                 raise AccessDenied(
-                    f"the object list cannot be read by this client; name the class, such as 3/{obis}/2"
+                    f"the object list cannot be read by {self._who()}; name the class, such as 3/{obis}/2"
                 ) from error
             elements = object_list_from_value(axdr.decode_value(encoded)[0])
             self._classes = {bytes(element.logical_name): element.class_id for element in elements}
         class_id = self._classes.get(bytes(obis))
         if class_id is None:
-            raise AccessDenied("not in the object list of this client")
+            raise AccessDenied(f"not in the object list: {self._who()} may not see it; try another --client or --auth")
         return class_id
+
+    def _who(self) -> str:
+        """ "client 16 (public)"."""
+        client = self._plan.settings.client_sap
+        return f"client {client} (public)" if client == PUBLIC_CLIENT else f"client {client}"
 
     async def _scaler_unit(self, class_id: int, obis: bytes, attribute: int) -> ScalerUnit | None:
         """Scaler and unit of a register's value; None when it has none or does not tell."""

@@ -15,7 +15,13 @@ from hes.dlms.security import EncryptionKeys, SecurityControl
 PUBLIC_CLIENT: Final = 16
 MANAGEMENT_CLIENT: Final = 1
 COUNTER_OBJECT: Final = Obis.parse("0.0.43.1.0.255")
-MECHANISMS: Final = {"none": Mechanism.NONE, "low": Mechanism.LLS, "gmac": Mechanism.HLS_GMAC}
+MECHANISMS: Final = {
+    "none": Mechanism.NONE,
+    "low": Mechanism.LLS,
+    "lls": Mechanism.LLS,
+    "gmac": Mechanism.HLS_GMAC,
+    "hls-gmac": Mechanism.HLS_GMAC,
+}
 STYLES: Final = {style.value: style for style in CipheringStyle}
 PROTECTIONS: Final = {
     "none": None,
@@ -69,7 +75,7 @@ class Credentials:
 
 def client_settings(
     *,
-    auth: str,
+    auth: str | None,
     credentials: Credentials,
     client: int | None,
     server: int,
@@ -77,7 +83,12 @@ def client_settings(
     style: str,
     dedicated: bool,
 ) -> ClientSettings:
-    """The settings of the association. Raises ValueError with a sentence that names the option that is missing."""
+    """The settings of the association. Raises ValueError with a sentence that names the option that is missing.
+
+    auth: None where nobody said: then two keys mean GMAC.
+    """
+    if auth is None:
+        auth = "gmac" if credentials.key and credentials.auth_key and protection != "none" else "none"
     mechanism = MECHANISMS[auth]
     if mechanism is Mechanism.LLS and not credentials.password:
         raise ValueError("--auth low needs --password (or AMILOOP_PASSWORD, or an entry of the secrets file).")

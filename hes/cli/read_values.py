@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Final
 
@@ -11,6 +13,7 @@ from hes.dlms import axdr, cosem_time
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.cosem.interface_classes import name_of
 from hes.dlms.cosem.registers import ScalerUnit
+from hes.dlms.cosem_time import CosemDateTime
 from hes.dlms.data import Data, Tag
 from hes.dlms.inspect.data_nodes import describe, octets_as_date_time, value_node
 from hes.dlms.inspect.meanings import shape_of
@@ -40,7 +43,10 @@ def scaler_attribute(class_id: int, attribute: int) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One attribute as it was read. error: why it was not, "" when it was."""
+    """One attribute as it was read. error: why it was not, "" when it was.
+
+    The class of `descriptor` is 0 where nobody could say it.
+    """
 
     descriptor: AttributeDescriptor
     data: Data | None = None
@@ -50,13 +56,13 @@ class Reading:
     @property
     def code(self) -> str:
         class_id, obis, attribute = self.descriptor
-        return f"{class_id}/{Obis(obis)}/{attribute}"
+        return f"{class_id}/{Obis(obis)}/{attribute}" if class_id else f"{Obis(obis)}/{attribute}"
 
     @property
     def label(self) -> str:
         """What was read, in words: the object's name, and the attribute where it is not the value."""
         class_id, obis, attribute = self.descriptor
-        attribute_name = name_of(class_id, attribute)
+        attribute_name = name_of(class_id, attribute) if class_id else f"attribute {attribute}"
         known = name(obis)
         if not known:
             return attribute_name
@@ -86,7 +92,7 @@ class Reading:
         class_id, obis, attribute = self.descriptor
         body: dict[str, Any] = {
             "object": self.code,
-            "class_id": class_id,
+            "class_id": class_id or None,
             "obis": str(Obis(obis)),
             "attribute": attribute,
             "name": self.label,
@@ -99,7 +105,10 @@ class Reading:
         body["text"] = describe(self.data, shape_of(self.descriptor))[0] if "children" not in tree else tree["value"]
         number = self._scaled()
         if number is not None and self.scaler_unit is not None:
-            body |= {"value": f"{number:f}", "unit": self.scaler_unit.unit_name, "scaler": self.scaler_unit.scaler}
+            unit = {"unit": self.scaler_unit.unit_name, "scaler": self.scaler_unit.scaler}
+            return body | {"value": _json_number(number)} | unit
+        if "children" not in tree and body["raw"] is not None:
+            body["value"] = _json_value(axdr.plain(self.data))
         return body
 
 
@@ -160,8 +169,49 @@ class ProfileTable:
             "attribute": attribute,
             "name": name(obis),
             "columns": columns,
-            "rows": self.cells(),
+            "rows": [
+                [_json_value(value, unit) for value, unit in zip(row, self.scaler_units, strict=True)]
+                for row in self.rows
+            ],
         }
+
+
+def _json_value(value: Any, unit: ScalerUnit | None = None) -> Any:
+    """A number as a number (scaled), a date-time as ISO 8601, text as text, other octets in hex, null-data None."""
+    if unit is not None and type(value) is int:
+        return _json_number(unit.scaled(value))
+    if isinstance(value, bytes):
+        if _is_text(value):
+            return value.decode("ascii")
+        return _iso_time(value) or octets_as_date_time(value) or value.hex()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def _json_number(number: Decimal) -> int | float:
+    """JSON has no decimals: whole numbers stay exact, others become the nearest float."""
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
+def _iso_time(octets: bytes) -> str:
+    """ "2024-12-15T13:00:00+01:00", without a zone where the meter says none; "" for what is no exact time."""
+    if not octets_as_date_time(octets):
+        return ""
+    moment = CosemDateTime.from_octets(octets)
+    parts = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
+    if None in parts:
+        return ""
+    year, month, day, hour, minute, second = (part or 0 for part in parts)
+    deviation = moment.deviation_min
+    zone = None if deviation is None else timezone(timedelta(minutes=-deviation))
+    micros = (moment.hundredths or 0) * 10_000
+    try:
+        return datetime(year, month, day, hour, minute, second, micros, tzinfo=zone).isoformat()
+    except ValueError:
+        return ""
 
 
 def _cell(value: Any, unit: ScalerUnit | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import NewType, Protocol
 
@@ -15,7 +16,10 @@ DeviceId = NewType("DeviceId", int)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dcu:
-    """A data concentrator. terminal_id: its Q/GDW 376.1 identity as printed, such as 07310001."""
+    """A data concentrator. terminal_id: its Q/GDW 376.1 identity as printed, such as 07310001.
+
+    name: unique; where two have been given the same, or none, their terminal IDs are in it.
+    """
 
     device_id: DeviceId
     name: str
@@ -72,9 +76,15 @@ class Archive:
 
 async def load_archive(store: Store) -> Archive:
     """The archive as the store has it; profiles are found by name. Raises ConfigError for a profile nobody knows."""
+    devices = await store.devices(kind=DeviceKind.DCU)
+    named = Counter(device.name for device in devices)
     dcus = [
-        Dcu(device_id=DeviceId(device.id), name=device.name or device.number, terminal_id=device.number)
-        for device in await store.devices(kind=DeviceKind.DCU)
+        Dcu(
+            device_id=DeviceId(device.id),
+            name=device.name if device.name and named[device.name] == 1 else f"{device.name} {device.number}".lstrip(),
+            terminal_id=device.number,
+        )
+        for device in devices
     ]
     names = {dcu.device_id: dcu.name for dcu in dcus}
     meters = [

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from hes import toml_file
 from hes.dlms.obis import Obis
 from hes.errors import LocalProtocolError
+from hes.toml_parts import Part, may_mean
 
 ItemType = Literal[
     "octet-string", "date-time", "unsigned", "long-unsigned", "double-long-unsigned", "double-long", "long64-unsigned"
@@ -22,6 +23,8 @@ UnitName = Literal["s", "W", "VA", "var", "Wh", "VAh", "varh", "A", "V", "Hz", "
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_S = 86_400
+QUARTER_S = 900
+CLASS_CLOCK = 8
 COLUMNS_MAX = 32
 PDU_OCTETS_MIN, PDU_OCTETS_MAX = 64, 65_535
 _TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
@@ -166,61 +169,73 @@ def read_profile_file(path: Path) -> ProfileFile:
 def check(file: toml_file.TomlFile) -> ProfileFile:
     """The profile that a TOML file holds; ConfigError lists every fault."""
     faults = toml_file.Faults(file)
+    source: ProfileFile | None = None
     try:
         source = ProfileFile.model_validate(file.values)
     except ValidationError as error:
         faults.add_invalid(error, ProfileFile, ())
-        faults.raise_if_any()
-        raise
-    _check_names(source, faults)
-    _check_columns(source, faults)
-    _check_tariff(source, faults)
+    sound = Part(ProfileFile, file.values)
+    _check_names(sound, faults)
+    _check_columns(sound, faults)
+    _check_tariff(sound, faults)
     faults.raise_if_any()
+    if source is None:
+        raise AssertionError("a file without faults has a profile")
     return source
 
 
-def _check_names(source: ProfileFile, faults: toml_file.Faults) -> None:
+def _check_names(profile: Part, faults: toml_file.Faults) -> None:
     for table in ("item", "event_log", "association"):
         seen: set[str] = set()
-        for index, entry in enumerate(getattr(source, table)):
+        for index, entry in enumerate(getattr(profile, table)):
             if entry.name in seen:
                 faults.add((table, index, "name"), f"{entry.name!r} stands twice")
-            seen.add(entry.name)
-    saps = [offer.client_sap for offer in source.association]
+            if entry.name is not None:
+                seen.add(entry.name)
+    saps = [offer.client_sap for offer in profile.association]
     for index, sap in enumerate(saps):
-        if sap in saps[:index]:
+        if sap is not None and sap in saps[:index]:
             faults.add(("association", index, "client_sap"), f"client {sap} has an association already")
-    if "clock" not in {entry.name for entry in source.item}:
+    if profile.item and "clock" not in {entry.name for entry in profile.item} and not may_mean("clock", profile.item):
         faults.add(("item",), "one item must be called 'clock' (class 8)")
 
 
-def _check_columns(source: ProfileFile, faults: toml_file.Faults) -> None:
-    known = {entry.name: entry for entry in source.item}
-    tables: list[tuple[tuple[str | int, ...], tuple[str, ...]]] = [
-        (("load_profile",), source.load_profile.columns),
-        (("billing",), source.billing.columns),
+def _check_columns(profile: Part, faults: toml_file.Faults) -> None:
+    known = {entry.name: entry for entry in profile.item if entry.name is not None}
+    tables: list[tuple[tuple[str | int, ...], Part | None]] = [
+        (("load_profile",), profile.load_profile),
+        (("billing",), profile.billing),
     ]
-    tables += [(("event_log", index), log.columns) for index, log in enumerate(source.event_log)]
-    for path, columns in tables:
+    tables += [(("event_log", index), log) for index, log in enumerate(profile.event_log)]
+    for path, table in tables:
+        columns = () if table is None or table.columns is None else table.columns
         for index, name in enumerate(columns):
-            if name not in known:
+            if profile.item and name not in known and not may_mean(name, profile.item):
                 hint = toml_file.did_you_mean(name, known)
                 faults.add((*path, "columns", index), f"no [[item]] is called {name!r}{hint}")
-        if columns[0] in known and known[columns[0]].class_id != 8:
+        first = known.get(columns[0]) if columns else None
+        if first is not None and first.class_id not in (None, CLASS_CLOCK):
             faults.add((*path, "columns"), "the first column must be the clock")
-    for table in ("load_profile", "billing"):
-        if DAY_S % getattr(source, table).capture_period_s:
-            faults.add((table, "capture_period_s"), "a day must hold a whole number of periods")
+    for name in ("load_profile", "billing"):
+        captured = getattr(profile, name)
+        period_s = None if captured is None else captured.capture_period_s
+        if period_s is not None and DAY_S % period_s:
+            faults.add((name, "capture_period_s"), "a day must hold a whole number of periods")
 
 
-def _check_tariff(source: ProfileFile, faults: toml_file.Faults) -> None:
-    for index, band in enumerate(source.tariff.band):
+def _check_tariff(profile: Part, faults: toml_file.Faults) -> None:
+    bands = list(enumerate(profile.tariff.band))
+    for index, band in bands:
         path = ("tariff", "band", index)
-        if band.from_s % 900 or band.to_s % 900:
+        if (band.from_s or 0) % QUARTER_S or (band.to_s or 0) % QUARTER_S:
             faults.add(path, "from and to must stand on quarter-hours")
+        if not band.sound("from_s", "to_s"):
+            continue
         if band.to_s <= band.from_s:
             faults.add((*path, "to"), "must be later than from; split a band that passes midnight")
-        for earlier in source.tariff.band[:index]:
+        for _, earlier in bands[:index]:
+            if not (earlier.sound("from_s", "to_s", "weekdays") and band.sound("weekdays")):
+                continue
             days = set(band.weekdays) & set(earlier.weekdays)
             if days and band.from_s < earlier.to_s and earlier.from_s < band.to_s:
                 faults.add(path, "overlaps an earlier band")

@@ -49,7 +49,7 @@ NAMED_OBJECTS: Final = (
     _named("firmware", 1, "1.0.0.2.0.255", "active firmware identifier"),
     _named("load-profile", 7, "1.0.99.1.0.255", "load profile 1"),
     _named("load-profile-2", 7, "1.0.99.2.0.255", "load profile 2 (daily)"),
-    _named("billing", 7, "0.0.98.1.0.255", "billing profile 1 (monthly)"),
+    _named("billing", 7, "0.0.98.1.0.255", "billing profile"),
     _named("event-log", 7, "0.0.99.98.0.255", "standard event log"),
     _named("power-failures", 7, "1.0.99.97.0.255", "power failure log"),
     _named("energy-import", 3, "1.0.1.8.0.255", "active energy import (+A), total"),

@@ -22,16 +22,19 @@ from typing import Any, Final
 
 import serial
 
-from hes.errors import ConfigError, HesError, LinkError
+from hes.errors import ConfigError, LinkError
 from hes.links.facts import LinkFacts
 from hes.links.line import Line
 from hes.links.line_listener import LineListener, enlist, join
-from hes.links.line_pacer import LineSettings
+from hes.links.line_pacer import CharacterFormat, LineSettings
 from hes.links.line_timing import UartTiming
 from hes.links.options import Options, line_settings
 from hes.links.registry import LISTEN_SUFFIX, LinkUrl, Pair, ProtocolFactory
 
 TURNAROUND_MS_MAX: Final = 10_000.0
+PTY_MAJORS: Final = range(136, 144)
+"""Device numbers of pseudo terminals under Linux. They carry octets and take no other format than 8N1; asked for one,
+the C library says EINVAL, but not the first time."""
 _GONE: Final = "it was unplugged, or its other end was closed"
 
 
@@ -137,30 +140,35 @@ def open_port(url: LinkUrl, settings: LineSettings) -> SerialPort:
     if not path.startswith("/"):
         raise ConfigError(f"link {url.text!r} needs the path of a port, such as {url.scheme}:///dev/ttyUSB0")
     try:
-        if not stat.S_ISCHR(os.stat(path).st_mode):
+        status = os.stat(path)
+        if not stat.S_ISCHR(status.st_mode):
             raise LinkError(f"{path} is no serial port: {_LOOK}", url=url.text)
+        character = CharacterFormat() if os.major(status.st_rdev) in PTY_MAJORS else settings.character
         port = serial.Serial(
             path,
             baudrate=settings.baud,
-            bytesize=settings.character.data_bits,
-            parity=settings.character.parity,
-            stopbits=settings.character.stop_bits,
+            bytesize=character.data_bits,
+            parity=character.parity,
+            stopbits=character.stop_bits,
             timeout=0,
             write_timeout=0,
             inter_byte_timeout=0,  # sets VMIN to 1, see SerialPort.read
             exclusive=True,
         )
     except OSError as error:
-        raise LinkError(_why_not_opened(path, error), url=url.text, errno=error.errno) from error
+        raise LinkError(_why_not_opened(url, error), url=url.text, errno=error.errno) from error
     except (ValueError, termios.error) as error:
-        raise _why_not_set_up(url, settings, error) from error
+        raise ConfigError(f"{path} cannot be set to {settings}: its driver does not do that", url=url.text) from error
     return SerialPort(port, path)
 
 
 _LOOK: Final = "look for the right name in /dev/serial/by-id"
 
 
-def _why_not_opened(path: str, error: OSError) -> str:
+def _why_not_opened(url: LinkUrl, error: OSError) -> str:
+    path = url.place
+    if error.errno == errno.ENOENT and url.scheme == "pty":
+        return f"{path} does not exist: start what listens there"
     if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENXIO, errno.ENODEV}:
         return f"{path} does not exist: plug it in, or {_LOOK}"
     if error.errno in {errno.EACCES, errno.EPERM}:
@@ -170,7 +178,3 @@ def _why_not_opened(path: str, error: OSError) -> str:
     if error.errno in {None, errno.ENOTTY, errno.EINVAL}:  # pyserial's own sentence has no number
         return f"{path} is no serial port: {_LOOK}"
     return f"{path} cannot be opened: {error.strerror or error}"
-
-
-def _why_not_set_up(url: LinkUrl, settings: LineSettings, error: Exception) -> HesError:
-    return ConfigError(f"{url.place} cannot be set to {settings}: its driver does not do that", url=url.text)

@@ -4,8 +4,8 @@ One asyncio pair per peer: a caller's socket has one, a listening socket one for
 the first datagram from there. One `write` is one datagram, and so is one `data_received`; there are no empty ones.
 
 UDP has no connection, so nobody hears that the other end has closed. A listener's pair ends when nothing went either
-way for `idle_s`; what comes later from the same address makes a new one. A caller that the other machine tells "nothing
-listens on that port" loses its pair with ConnectionRefusedError, as it would over TCP.
+way for `idle_s`, with TimeoutError; what comes later from the same address makes a new one. A caller that the other
+machine tells "nothing listens on that port" loses its pair with ConnectionRefusedError.
 
 Datagrams are lost, doubled and reordered by the network, and lost here where a bound is met: too many unread by a
 protocol that has paused, too many unsent, or one peer more than `peers`.
@@ -177,7 +177,7 @@ class ListeningSocket(UdpSocket):
         for pair in list(self.pairs.values()):
             if now_s - pair.last_s >= self._idle_s:
                 host, port = cast("Address", pair.address)[:2]
-                pair.lose(LinkError(f"{host}:{port} was silent for {self._idle_s:g} s", idle_s=self._idle_s))
+                pair.lose(TimeoutError(f"{host}:{port} was silent for {self._idle_s:g} s"))
         if self.pairs:
             self._timer = self.loop.call_later(self._idle_s / 4, self._sweep)
 

@@ -69,6 +69,11 @@ class FrameInspector:
     def __init__(self, keys: InspectorKeys | None = None) -> None:
         self.conversation = Conversation(keys)
 
+    @property
+    def apdus(self) -> int:
+        """Whole APDUs seen so far, valid or not."""
+        return self.conversation.apdus
+
     def inspect(self, octets: bytes) -> Node:
         """One frame of whatever kind its first octet says. Never raises."""
         if octets[:1] == b"\x68":

@@ -105,19 +105,14 @@ class HdlcSession(asyncio.Protocol):
     # what the user of the session calls
 
     async def connect(self) -> Parameters:
-        """Set the link up, anew if there is one. Returns what was agreed.
+        """Set the link up between the session's own addresses, anew if there is one. Returns what was agreed.
 
         Raises ExchangeTimeout, LinkIsDown (the device refuses), SessionLost and LocalProtocolError while an exchange
         runs.
         """
         self._check_free()
-        self._down = None
-        self._orphaned = False
-        event = await self._changed(self._link.connect(self._now_s()))
-        if isinstance(event, LinkUp):
-            return event.parameters
-        self._down = self._is_down(event, "could not be set up")
-        raise self._timed_out(event) if event.reason is DownReason.NO_ANSWER else self._down
+        await self._release_others(self.client_sap, self.server)
+        return await self._set_up()
 
     async def disconnect(self) -> None:
         """Release the link; the connection stays. A device that does not confirm it is left to forget it."""
@@ -192,15 +187,27 @@ class HdlcSession(asyncio.Protocol):
 
     async def _link_between(self, client: int, server: ServerAddress) -> None:
         """A link between these addresses, or the reason why there is none."""
+        await self._release_others(client, server)
+        if self._down is not None:
+            raise self._down
+        if self._link.state is not State.CONNECTED:
+            await self._set_up()
+
+    async def _release_others(self, client: int, server: ServerAddress) -> None:
         if (client, server) != self._ends:
             await self.disconnect()
             self._link = ClientLink(client_sap=client, server=server, settings=self._settings)
             self._ends = (client, server)
             self._down = None
-        if self._down is not None:
-            raise self._down
-        if self._link.state is not State.CONNECTED:
-            await self.connect()
+
+    async def _set_up(self) -> Parameters:
+        self._down = None
+        self._orphaned = False
+        event = await self._changed(self._link.connect(self._now_s()))
+        if isinstance(event, LinkUp):
+            return event.parameters
+        self._down = self._is_down(event, "could not be set up")
+        raise self._timed_out(event) if event.reason is DownReason.NO_ANSWER else self._down
 
     async def _changed(self, octets: bytes) -> LinkUp | LinkDown:
         """Send SNRM or DISC and wait for what becomes of the link."""

@@ -154,17 +154,19 @@ def counts_by_device(
     return [DeviceCount._make(row) for row in connection.execute(query)]
 
 
-def missing(connection: Connection, device_id: int | None) -> list[Missing]:
+def missing(connection: Connection, device_id: int | None = None, from_s: int | None = None) -> list[Missing]:
     column = tables.missing.c
     query = select(*column).order_by(column.device_id, column.channel_id, column.first_s)
     if device_id is not None:
         query = query.where(column.device_id == device_id)
+    if from_s is not None:
+        query = query.where(column.last_s >= from_s)
     return [Missing._make(row) for row in connection.execute(query)]
 
 
 def missing_counts(connection: Connection) -> list[CauseCount]:
     counts: dict[tuple[str, str], int] = {}
-    for row in missing(connection, None):
+    for row in missing(connection):
         counts[row.plan, row.cause] = counts.get((row.plan, row.cause), 0) + len(times_of(row))
     return [CauseCount(plan, cause, values) for (plan, cause), values in sorted(counts.items())]
 

@@ -138,8 +138,8 @@ class SqliteStore:
     ) -> list[DeviceCount]:
         return await self._read(lambda c: queries.counts_by_device(c, first_s, last_s, channel_ids), "count values")
 
-    async def missing(self, *, device_id: int | None = None) -> list[Missing]:
-        return await self._read(lambda c: queries.missing(c, device_id), "list what is missing")
+    async def missing(self, *, device_id: int | None = None, from_s: int | None = None) -> list[Missing]:
+        return await self._read(lambda c: queries.missing(c, device_id, from_s), "list what is missing")
 
     async def missing_counts(self) -> list[CauseCount]:
         return await self._read(queries.missing_counts, "count what is missing")

@@ -330,7 +330,9 @@ class Store(Protocol):
         """Values with interval end in [first_s, last_s] per device; devices without any are left out."""
         ...
 
-    async def missing(self, *, device_id: int | None = None) -> list[Missing]: ...
+    async def missing(self, *, device_id: int | None = None, from_s: int | None = None) -> list[Missing]:
+        """Ranges of missing values, by device and channel. from_s: only those that end then or later."""
+        ...
 
     async def missing_counts(self) -> list[CauseCount]:
         """Missing values (not ranges) by plan and cause."""

@@ -78,6 +78,14 @@ channel = Table(
     CheckConstraint("kind IN ('load_profile', 'billing', 'register')", name="kind"),
 )
 
+unit = Table(
+    "unit",
+    metadata,
+    Column("code", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+)
+"""Signs of COSEM unit codes, for the views; filled by a migration. Views: docs/database.md."""
+
 reading = Table(
     "reading",
     metadata,

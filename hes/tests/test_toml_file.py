@@ -181,3 +181,24 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     large.write_bytes(b"#" * (toml_file.FILE_OCTETS_MAX + 1))
     with pytest.raises(ConfigError, match="larger than"):
         toml_file.read(large)
+
+
+def test_an_array_is_not_called_too_short_when_only_its_elements_are_wrong() -> None:
+    class Several(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        inner: tuple[Inner, ...] = Field(min_length=2, json_schema_extra={"allowed": "[[inner]] tables"})
+
+    def said(text: str) -> list[str]:
+        file = toml_file.parse(text, "f.toml")
+        faults = toml_file.Faults(file)
+        with pytest.raises(ValidationError) as invalid:
+            Several.model_validate(file.values)
+        faults.add_invalid(invalid.value, Several, ())
+        return [line for _, line in faults.found]
+
+    wrong = "f.toml:2: inner[1].count: should be greater than or equal to 1, not 0 (1 or more)"
+    assert said("[[inner]]\ncount = 0\n[[inner]]\ncount = 1\n") == [wrong]
+    assert said("inner = []\n") == ["f.toml:1: inner: should have at least 2 items, not [] ([[inner]] tables)"]
+    short = said("[[inner]]\ncount = 0\n")
+    assert short[0] == wrong
+    assert short[1].startswith("f.toml:1: inner: should have at least 2 items, not [")

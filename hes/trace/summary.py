@@ -11,11 +11,15 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Final
 
-from hes.dlms import acse
+from hes.dlms import acse, axdr
 from hes.dlms.codes import ActionResult, ApduTag, DataAccessResult, ServiceError, StateError, code
+from hes.dlms.hdlc import frame as frames
+from hes.dlms.hdlc.link_flow import LLC_COMMAND, LLC_RESPONSE
 from hes.dlms.inspect.apdu_nodes import apdu_name
+from hes.dlms.inspect.hdlc_nodes import address_text, control_name
 from hes.errors import HesError
 from hes.protocols import qgdw376
+from hes.trace.values import date_time_text, first_block_text, value_text
 
 Octets = bytes | bytearray | memoryview
 
@@ -41,7 +45,7 @@ def summary(octets: Octets) -> str:
         if frame[0] == qgdw376.START:
             return _terminal(frame)
         if frame[0] == 0x7E:
-            return f"HDLC frame, {len(frame)} octets"
+            return _hdlc(frame)
         return _payload(frame)
     except (HesError, IndexError, ValueError):
         return f"unreadable, {len(frame)} octets"
@@ -93,6 +97,16 @@ def _wrapper(frame: bytes) -> str:
     return f"{text}, {-rest} octets short" if rest else text
 
 
+def _hdlc(frame: bytes) -> str:
+    """Kind and addresses, and the APDU where the frame begins one."""
+    decoded = frames.decode(frame[1:-1])
+    text = f"HDLC {control_name(decoded.control)} {address_text(decoded.source)}>{address_text(decoded.destination)}"
+    octets = decoded.information
+    if decoded.segmented or octets[:3] not in (LLC_COMMAND, LLC_RESPONSE):
+        return f"{text}, {len(octets)} octets{' of more' if decoded.segmented else ''}" if octets else text
+    return f"{text} {_payload(octets[3:])}" if len(octets) > 3 else text
+
+
 def _payload(octets: bytes) -> str:
     """An APDU, or one behind a gateway prefix."""
     if octets[0] not in {0xE6, 0xE7}:
@@ -126,7 +140,7 @@ def _one_object(octets: bytes) -> str:
     class_high, class_low, a, b, c, d, e, f, number = octets[3 : 3 + DESCRIPTOR_OCTETS]
     text = f"#{octets[2] & 0x0F} {class_high << 8 | class_low}/{a}.{b}.{c}.{d}.{e}.{f}:{number}"
     if octets[0] == ApduTag.GET_REQUEST and octets[3 + DESCRIPTOR_OCTETS]:
-        return f"{text} selection {octets[4 + DESCRIPTOR_OCTETS]}"
+        return f"{text} selection {octets[4 + DESCRIPTOR_OCTETS]} {value_text(octets, 5 + DESCRIPTOR_OCTETS)}"
     return text
 
 
@@ -143,10 +157,19 @@ def _block(octets: bytes) -> str:
     return f"{_invoke(octets)} block {int.from_bytes(octets[4:8], 'big')}{last}, {len(octets)} octets"
 
 
+def _get_block(octets: bytes) -> str:
+    """A block of an answer; the first one begins the value."""
+    if octets[8]:
+        return f"{_block(octets)}, {_name(DataAccessResult, octets[9])}"
+    number = int.from_bytes(octets[4:8], "big")
+    begun = first_block_text(octets[axdr.decode_length(octets, 9)[1] :]) if number == 1 else ""
+    return f"{_block(octets)}: {begun}" if begun else _block(octets)
+
+
 def _get_response(octets: bytes) -> str:
     if octets[3]:
         return f"{_invoke(octets)} {_name(DataAccessResult, octets[4])}"
-    return f"{_invoke(octets)} data {octets[4:8].hex()}{'..' if len(octets) > 8 else ''}, {len(octets) - 4} octets"
+    return f"{_invoke(octets)} {value_text(octets, 4)}"
 
 
 def _set_response(octets: bytes) -> str:
@@ -181,7 +204,10 @@ def _sealed(octets: bytes, offset: int) -> str:
 
 
 def _notification(octets: bytes) -> str:
-    return f"#{int.from_bytes(octets[1:5], 'big') & 0xFFFFFF}, {len(octets)} octets"
+    at = 6 if octets.startswith(b"\x09\x0c", 5) else 5  # some makes put a tag before the time
+    start = at + 1 + octets[at]
+    time = f" {date_time_text(octets[at + 1 : start])}" if octets[at] else ""
+    return f"#{int.from_bytes(octets[1:5], 'big') & 0xFFFFFF}{time} {value_text(octets, start)}"
 
 
 def _association(octets: bytes) -> str:
@@ -202,7 +228,7 @@ def _name(table: type[IntEnum], number: int) -> str:
 _ANY: Final = -1
 _DETAILS: Final[dict[int, dict[int, Callable[[bytes], str]]]] = {
     ApduTag.GET_REQUEST: {1: _one_object, 2: _request_block, 3: _list},
-    ApduTag.GET_RESPONSE: {1: _get_response, 2: _block, 3: _list},
+    ApduTag.GET_RESPONSE: {1: _get_response, 2: _get_block, 3: _list},
     ApduTag.SET_REQUEST: {1: _one_object, 2: _one_object, 3: _block, 4: _list},
     ApduTag.SET_RESPONSE: {1: _set_response, 2: _request_block, 5: _list},
     ApduTag.ACTION_REQUEST: {1: _one_object, 2: _request_block, 3: _list, 4: _one_object, 6: _block},

@@ -1,7 +1,7 @@
 """A tap for people: one line a frame, with time, session, direction, what it is, and its octets.
 
     2024-12-10T00:15:02.123456Z 07310001 < 69 wrapper 1>1 gateway 1 from 000000000123 glo-get-response SC 30 IC 7, ..
-        | {get-response normal #1 data 0600001234, 5 octets} | 000100010001003D...
+        | {get-response normal #1 4660} | 000100010001003D...
 
 `>` goes to the device, `<` comes from it, `=` is a change of the session. Lines gather in memory and go to the file
 whole. Like every tap it never raises: a file that cannot be written ends the trace and leaves `failure`.

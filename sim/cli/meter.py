@@ -120,7 +120,7 @@ def _text(offer: dict[str, Any]) -> str:
         lines.append(f"    system title        {each['system_title']}")
         lines += key_lines(each)
     if offer["framing"] == "wrapper":
-        lines.append(f"  try: amiloop read {offer['url']} clock 1.0.1.8.0.255")
+        lines += ["  try:", *(f"    {line}" for line in _try_lines(offer))]
     lines.append("  stop with Ctrl-C")
     return "\n".join(lines)
 
@@ -130,3 +130,20 @@ def _address(offer: dict[str, Any]) -> str:
     if address is None:
         return f"server address {offer['server_sap']}"
     return f"HDLC server address {address['upper']}/{address['lower']} (upper/lower)"
+
+
+def _try_lines(offer: dict[str, Any]) -> list[str]:
+    """One command per client of the first meter, ready to be pasted."""
+    first = offer["meters"][0]
+    keys = first["test_keys"]
+    secrets = {
+        "none": "",
+        "lls": f" --auth low --password {keys['password']}",
+        "hls-gmac": f" --auth gmac --key {keys['encryption_key']} --auth-key {keys['authentication_key']}",
+    }
+    lines = []
+    for client in first["associations"]:
+        wanted = "clock" if client["name"] == "public" else "clock 1.0.1.8.0.255"
+        how = secrets[client["authentication"]]
+        lines.append(f"amiloop read {offer['url']} {wanted} --client {client['client_sap']}{how}")
+    return lines

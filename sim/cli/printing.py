@@ -27,6 +27,7 @@ class ProgressBar:
             transient=True,
         )
         self._task = self._progress.add_task(title, total=length.total_seconds(), time="00:00", read="")
+        self.virtual_time = "00:00"
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -40,7 +41,8 @@ class ProgressBar:
     def advance(self, virtual_s: float, read: int, expected: int) -> None:
         """Called with the virtual time so far and the values read of those expected."""
         share = f"{100 * read / expected:.1f} % of {expected:,} values" if expected else "nothing expected yet"
-        self._progress.update(self._task, completed=virtual_s, time=clock_time(virtual_s), read=share)
+        self.virtual_time = clock_time(virtual_s)
+        self._progress.update(self._task, completed=virtual_s, time=self.virtual_time, read=share)
 
     def say(self, what: str) -> None:
         self._progress.update(self._task, read=what)
@@ -67,21 +69,30 @@ def _figures(result: RunResult) -> list[tuple[str, str]]:
     return [
         ("devices", f"{result.devices:,}"),
         ("values due", f"{result.values_due:,}"),
-        ("values read", f"{result.values_read:,}"),
+        ("values read", f"{result.values_read:,} of those due; {result.values_stored:,} stored in all"),
         ("values missing", f"{result.values_due - result.values_read:,} ({causes})"),
         *(
-            (f"success at {when}", f"{100 * share:.2f} % of what was expected by then")
+            (f"success at {when}", _share(share, "of what was expected by then"))
             for when, share in result.success_at.items()
         ),
-        ("success at the end", f"{100 * result.success_rate:.2f} % of what is due"),
+        ("success at the end", _share(result.success_rate, "of what is due")),
         ("virtual time", str(timedelta(seconds=result.virtual_s))),
         ("wall time", f"{result.wall_s:.1f} s ({speed:,.0f} times as fast)"),
         ("digest", result.digest),
     ]
 
 
+def _share(share: float | None, of_what: str) -> str:
+    return f"nothing yet {of_what.removeprefix('of ')}" if share is None else f"{100 * share:.2f} % {of_what}"
+
+
 def _dcu_table(result: RunResult) -> Table:
-    table = Table(title="concentrators: time to read all meters", title_justify="left", box=None, pad_edge=False)
+    table = Table(
+        title="concentrators: the first collection, from its opening until all meters are read",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
     for heading in ("name", "terminal", "meters", "complete", "time to read all", "sessions"):
         table.add_column(heading, justify="left" if heading in ("name", "terminal") else "right")
     for dcu in result.dcus:

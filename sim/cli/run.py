@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from hes.cli.exit_status import ExitStatus
 from hes.errors import ConfigError
 
 _UNTIL = re.compile(r"(\d+)([dhms])")
@@ -45,19 +46,25 @@ class UntilType(click.ParamType):  # type: ignore[type-arg] # generic from click
 @click.option("--no-capture", is_flag=True, help="Write no pcapng capture.")
 @click.option("--no-trace", is_flag=True, help="Write no text trace (it holds deciphered meter data).")
 @click.option("--no-report", is_flag=True, help="Write no HTML report.")
+@click.option(
+    "--min-success",
+    type=click.FloatRange(0, 1),
+    help="End with status 1 when less than this share of what is due was read, such as 0.99.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def run(
     world: str,
     seed: int | None,
     until: float | None,
     out: Path,
+    min_success: float | None,
     *,
     no_retries: bool,
     no_capture: bool,
     no_trace: bool,
     no_report: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Run WORLD, a world file or the name of a shipped world, in virtual time.
 
     Every run writes a folder of its own with the database, an HTML report, a pcapng capture and a text trace. Equal
@@ -69,22 +76,26 @@ def run(
     from sim.world import parse
 
     loaded = parse.load(world)
-    if until is not None and until <= 0:
-        raise ConfigError("--until must lie after the start of the world")
+    length_s = loaded.stop_epoch_s - loaded.start_epoch_s
+    if until is not None and not 0 < until <= length_s:
+        raise ConfigError(f"--until must lie after the start of the world and at most {length_s / 3600:g} h later")
     folder = fresh_folder(out, loaded.name)
-    with ProgressBar(loaded.title, timedelta(seconds=until or loaded.stop_epoch_s - loaded.start_epoch_s)) as bar:
-        outcome = run_world(
-            loaded,
-            RunOptions(
-                folder=folder,
-                seed=seed,
-                until_s=until,
-                retries=not no_retries,
-                capture=not no_capture,
-                trace=not no_trace,
-                on_progress=bar.advance,
-            ),
+    with ProgressBar(loaded.name, timedelta(seconds=until or length_s)) as bar:
+        options = RunOptions(
+            folder=folder,
+            world_file=world,
+            seed=seed,
+            until_s=until,
+            retries=not no_retries,
+            capture=not no_capture,
+            trace=not no_trace,
+            on_progress=bar.advance,
         )
+        try:
+            outcome = run_world(loaded, options)
+        except KeyboardInterrupt:
+            click.echo(f"amiloop: interrupted at {bar.virtual_time}; what was written so far is in {folder}", err=True)
+            return ExitStatus.INTERRUPTED
         bar.say("writing the report")
         result = result_of(outcome)
         if not no_report:
@@ -93,3 +104,7 @@ def run(
         click.echo(json.dumps(result.to_json(), ensure_ascii=False))
     else:
         print_result(result)
+    if min_success is not None and (result.success_rate is None or result.success_rate < min_success):
+        click.echo(f"amiloop: less than {min_success:.2%} of what is due was read", err=True)
+        return ExitStatus.VERDICT_FAILED
+    return ExitStatus.OK

@@ -13,6 +13,7 @@ import pytest
 
 from hes.cli.main import run as amiloop
 from hes.trace.capture_reader import read_capture
+from sim.cli.printing import ProgressBar, clock_time
 from sim.run import fresh_folder
 from sim.tests.small_worlds import small
 
@@ -69,6 +70,39 @@ def test_people_get_figures_and_every_run_a_folder_of_its_own(
     assert sorted(path.name for path in out.iterdir()) == ["small-001", "small-002"]
 
 
+def test_a_share_that_a_pipeline_asks_for_decides_the_exit_status(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = ["run", str(world), "--out", str(tmp_path), "--until", "01:00", "--no-report", "--no-capture", "--no-trace"]
+    assert amiloop([*short, "--min-success", "0.5"]) == 1, "nothing is due yet: that is no success"
+    captured = capsys.readouterr()
+    assert "nothing yet is due" in captured.out
+    assert "less than 50" in captured.err
+    assert amiloop([*short[:5], "07:00", *short[6:], "--min-success", "0.99"]) == 0
+
+
+def test_the_report_links_to_the_files_beside_it_and_says_how_to_run_again(world: Path, tmp_path: Path) -> None:
+    assert amiloop(["run", str(world), "--out", str(tmp_path), "--until", "06:00", "--json"]) == 0
+    page = (tmp_path / "small-001" / "report.html").read_text()
+    assert 'href="./amiloop.sqlite"' in page
+    assert f"amiloop run {world} --seed 7" in page
+
+
+def test_an_interrupted_run_says_where_it_stopped_and_where_its_files_are(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press(bar: ProgressBar, virtual_s: float, read: int, expected: int) -> None:
+        bar.virtual_time = clock_time(virtual_s)
+        if virtual_s > 3600:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ProgressBar, "advance", press)
+    assert amiloop(["run", str(world), "--out", str(tmp_path)]) == 130
+    error = capsys.readouterr().err
+    assert "interrupted at 01:0" in error
+    assert "small-001" in error
+
+
 def test_a_killed_run_leaves_a_database_that_opens_and_holds_what_was_committed(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path)],
@@ -88,6 +122,7 @@ def test_a_killed_run_leaves_a_database_that_opens_and_holds_what_was_committed(
     [
         (["nowhere.toml"], 3, "nowhere.toml"),
         (["--until", "soon"], 2, "soon"),
+        (["--until", "99h"], 3, "at most 9 h later"),
         (["--seed", "-1"], 2, "--seed"),
     ],
 )

@@ -1,26 +1,25 @@
 """From the text of a world file to a `World`, with every fault of the file listed at once.
 
-pydantic checks tables on their own (`sim.world.file`); what several tables must agree on is checked here, also for the
-tables that are sound in a file that has faults elsewhere. All faults end in one ConfigError: file, line, key, what is
-wrong and what is allowed.
+pydantic checks tables on their own (`sim.world.file`); what several keys or tables must agree on is checked by
+`sim.world.checks`, with every key that is sound, whatever has faults beside it. All faults end in one ConfigError:
+file, line, key, what is wrong and what is allowed.
 """
 
 from __future__ import annotations
 
 import hashlib
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from hes import resources, toml_file
 from hes.acquisition.plans import Plan
 from hes.acquisition.retries import NO_RETRIES, RetryPolicy
 from hes.protocols.qgdw376 import TerminalId
 from hes.toml_file import Faults, TomlFile
+from hes.toml_parts import Part
 from sim.world import checks
-from sim.world.file import DcuTable, FaultTable, GprsTable, PlanTable, PlcTable, RetriesTable, WorldFile
+from sim.world.file import GprsTable, PlanTable, PlcTable, RetriesTable, WorldFile
 from sim.world.media import gprs_parameters, plc_parameters
 from sim.world.world import (
     Clocks,
@@ -35,8 +34,6 @@ from sim.world.world import (
 
 FOLDER = "scenarios/worlds"
 DAY_S = 86_400
-MEDIA: dict[str, type[GprsTable] | type[PlcTable]] = {"gprs": GprsTable, "plc": PlcTable}
-T = TypeVar("T", bound=BaseModel)
 
 
 def shipped() -> tuple[str, ...]:
@@ -63,24 +60,23 @@ def parse(file: TomlFile) -> World:
     except ValidationError as error:
         faults.add_invalid(error, WorldFile, ())
     media = _media(file, faults)
-    checks.check(_sound_parts(file), media, faults)
+    checks.check(Part(WorldFile, file.values), faults)
     faults.raise_if_any()
     if whole is None:
         raise AssertionError("a file without faults has a world")
     return _world(whole, media, hashlib.sha256(file.text.encode()).hexdigest())
 
 
-def _media(file: TomlFile, faults: Faults) -> dict[str, GprsTable | PlcTable | None]:
-    """The media by name; None where one has faults of its own."""
-    out: dict[str, GprsTable | PlcTable | None] = {}
+def _media(file: TomlFile, faults: Faults) -> dict[str, GprsTable | PlcTable]:
+    """The media that are sound, by name."""
+    out: dict[str, GprsTable | PlcTable] = {}
     tables = file.values.get("media")
     for name, values in tables.items() if isinstance(tables, dict) else ():
-        out[name] = None
         path = ("media", name)
-        kind = values.get("kind") if isinstance(values, dict) else None
-        model = MEDIA.get(kind) if isinstance(kind, str) else None
+        model = checks.medium_of(values)
         if model is None:
-            faults.add((*path, "kind"), f"should be one of {', '.join(MEDIA)}, not {kind!r}")
+            kind = values.get("kind") if isinstance(values, dict) else None
+            faults.add((*path, "kind"), f"should be one of {', '.join(checks.MEDIA)}, not {kind!r}")
             continue
         try:
             out[name] = model.model_validate(values)
@@ -89,63 +85,7 @@ def _media(file: TomlFile, faults: Faults) -> dict[str, GprsTable | PlcTable | N
     return out
 
 
-def _sound_parts(file: TomlFile) -> checks.Parts:
-    """What of the file is sound by itself, so that it can be checked against the rest."""
-    values = file.values
-    dcus = _each(values, "dcu", DcuTable)
-    names = [table.get("name") if isinstance(table, dict) else None for table in _tables(values, "dcu")]
-    return checks.Parts(
-        start=_one(values, "start"),
-        zone=_one(values, "zone"),
-        duration_s=_one(values, "duration"),
-        run_on_s=_one(values, "run_on"),
-        head_end=_one(values, "head_end"),
-        concentrator=_one(values, "concentrator"),
-        security=_one(values, "security"),
-        plans=_each(values, "plan", PlanTable),
-        dcus=dcus,
-        faults=_each(values, "fault", FaultTable),
-        unsound_dcus=frozenset(
-            name for name, dcu in zip(names, dcus, strict=True) if dcu is None and isinstance(name, str)
-        ),
-    )
-
-
-def _one(values: dict[str, Any], name: str) -> Any:
-    """A key's value as the model reads it, its default, or None when it has faults or is missing."""
-    field = WorldFile.model_fields[name]
-    if name not in values:
-        return None if field.is_required() else field.default
-    try:
-        return _adapter(name).validate_python(values[name])
-    except ValidationError:
-        return None
-
-
-@cache
-def _adapter(name: str) -> TypeAdapter[Any]:
-    field = WorldFile.model_fields[name]
-    annotation: Any = field.annotation
-    return TypeAdapter(Annotated[(annotation, *field.metadata)] if field.metadata else annotation)
-
-
-def _each(values: dict[str, Any], name: str, model: type[T]) -> list[T | None]:
-    """The tables of an array, None for those with faults."""
-    out: list[T | None] = []
-    for table in _tables(values, name):
-        try:
-            out.append(model.model_validate(table))
-        except ValidationError:
-            out.append(None)
-    return out
-
-
-def _tables(values: dict[str, Any], name: str) -> list[Any]:
-    tables = values.get(name)
-    return tables if isinstance(tables, list) else []
-
-
-def _world(source: WorldFile, media: dict[str, GprsTable | PlcTable | None], digest: str) -> World:
+def _world(source: WorldFile, media: dict[str, GprsTable | PlcTable], digest: str) -> World:
     start_s = int(source.start.timestamp())
     return World(
         name=source.name,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hes.acquisition.account import Account
+from hes.acquisition.account import Account, Blame, ItemAccount
 from hes.acquisition.causes import Cause
 from hes.acquisition.grids import PeriodGrid
 from hes.acquisition.leases import LeaseHeld, LeaseLost, Leases
@@ -12,7 +12,7 @@ METER = DeviceId(7)
 QUARTERS = PeriodGrid(900)
 
 
-def opened(span: range) -> tuple[Account, object]:
+def opened(span: range) -> tuple[Account, ItemAccount]:
     account = Account()
     item = account.open_item(METER, "load-profile", QUARTERS, 4)
     account.expect(item, span)
@@ -42,14 +42,15 @@ def test_a_missing_row_has_one_cause_until_it_is_read_late() -> None:
     account, item = opened(range(100, 104))
     account.store(item, [100])
     account.never_captured(item, [101])
-    missing = account.fall_due(item, range(100, 104), Cause.METER_SILENT)
-    assert missing == {101: Cause.NEVER_CAPTURED, 102: Cause.METER_SILENT, 103: Cause.METER_SILENT}
-    assert account.fall_due(item, range(100, 104), Cause.DCU_BUSY) == {}, "a row falls due once"
+    missing = account.fall_due(item, range(100, 104), Blame(Cause.METER_SILENT, "day"))
+    silent = Blame(Cause.METER_SILENT, "day")
+    assert missing == {101: Blame(Cause.NEVER_CAPTURED, "day"), 102: silent, 103: silent}
+    assert account.fall_due(item, range(100, 104), Blame(Cause.DCU_BUSY, "again")) == {}, "a row falls due once"
     totals = account.totals()
     assert (totals.due, totals.read) == (16, 4)
     assert totals.missing == {"meter_silent": 8, "never_captured": 4}
     account.store(item, [102])
-    assert account.never_captured(item, [103]) == {103: Cause.NEVER_CAPTURED}
+    assert account.never_captured(item, [103]) == {103: Blame(Cause.NEVER_CAPTURED, "day")}
     totals = account.totals()
     assert (totals.due, totals.read, totals.missing) == (16, 8, {"never_captured": 8})
     assert totals.success_rate == 0.5

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hes.acquisition.coverage import Coverage, merge_runs
 from hes.acquisition.grids import DAY_S, DailyGrid, PeriodGrid, indices
-from hes.acquisition.plans import Plan, occurrences, opening_next
+from hes.acquisition.plans import Plan, occurrences
 from hes.acquisition.retries import NO_RETRIES, RetryPolicy
 
 QUARTERS = PeriodGrid(900)
@@ -68,7 +68,6 @@ def test_a_four_hourly_plan_opens_six_times_a_day_and_not_before_it_is_valid() -
     assert all(o.opens_s == o.covers_to_s + plan.settle_s for o in found)
     covered = [i for o in found for i in indices(QUARTERS, o.covers_from_s, o.covers_to_s)]
     assert covered == list(indices(QUARTERS, start, start + DAY_S)), "every quarter-hour once"
-    assert opening_next([plan], found[0].opens_s) == [found[1]]
 
 
 def test_only_what_is_missing_is_asked_again_and_what_was_never_captured_never() -> None:

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
 
 import pytest
 
+from hes.acquisition import patience
 from hes.acquisition import writer as limits
+from hes.acquisition.tests.jumping_loop import run
 from hes.acquisition.writer import Writer
 from hes.errors import StoreError
 from hes.store.store import Batch, SessionEvent, Written
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    """When nothing is ready, time is at once that of the next timer."""
-
-    now_s = 1000.0
-
-    def time(self) -> float:
-        return self.now_s
-
-    def _run_once(self) -> None:
-        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
-            self.now_s = max(self.now_s, self._scheduled[0].when())  # type: ignore[attr-defined]
-        super()._run_once()  # type: ignore[misc]
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
-        runner.run(main)
 
 
 class NotingStore:
@@ -162,19 +143,19 @@ def test_a_cancelled_run_neither_loses_nor_repeats_the_batch_under_way() -> None
 
 def test_a_transient_refusal_is_tried_again() -> None:
     async def main() -> None:
-        locked = [StoreError("locked", retriable=True) for _ in range(limits.WRITE_ATTEMPTS_MAX - 1)]
+        locked = [StoreError("locked", retriable=True) for _ in range(patience.ATTEMPTS_MAX - 1)]
         store = NotingStore(*locked)
         writer = Writer(store)
         await writer.put(readings(1))
         await writer.flush()
-        assert [at_s for at_s, _ in store.batches] == [1000.0 + len(locked) * limits.WRITE_RETRY_S]
+        assert [at_s for at_s, _ in store.batches] == [1000.0 + len(locked) * patience.RETRY_S]
 
     run(main())
 
 
 @pytest.mark.parametrize(
     "refusals",
-    [[StoreError("no such table")], [StoreError("locked", retriable=True)] * limits.WRITE_ATTEMPTS_MAX],
+    [[StoreError("no such table")], [StoreError("locked", retriable=True)] * patience.ATTEMPTS_MAX],
     ids=["at once", "after its last attempt"],
 )
 def test_a_lasting_refusal_ends_the_writer_and_everyone_hears_of_it(refusals: list[StoreError]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hes.cli.decode import decode
+from hes.cli.exit_status import exit_status
 from hes.cli.frame_cutter import FrameCutter, cut
 from hes.dlms import apdu, axdr, data, wrapper
 from hes.dlms.codes import Conformance, DataAccessResult
@@ -79,7 +80,7 @@ def test_the_wrapper_session_prints_completely(captures: Path) -> None:
     ):
         assert line in lines
     assert "invalid" not in done.stdout
-    assert done.stderr == "8 frames\n"
+    assert done.stderr == "8 frames: 8 valid, 0 invalid; 8 APDUs\n"
 
 
 def test_scapy_sees_the_same_frames_in_the_same_order(captures: Path) -> None:
@@ -166,20 +167,45 @@ def test_gurux_reads_the_same_out_of_the_session(captures: Path) -> None:
         assert _said_by_us(frame["tree"]) == theirs, frame["number"]
 
 
-@pytest.mark.parametrize(("name", "count"), [("kaifa-2017-09-12.txt", 611), ("kamstrup-2017-10-19.txt", 156)])
-def test_frames_of_a_serial_log_are_put_together_over_its_headings(captures: Path, name: str, count: int) -> None:
-    body = decoded((captures / "han" / name).read_bytes())
-    assert len(body["frames"]) == count
-    assert body["invalid"] == 0
-    octets = [bytes.fromhex(frame["octets"]) for frame in body["frames"]]
-    assert all(len(frame) == ((frame[1] & 7) << 8 | frame[2]) + 2 for frame in octets)
+@pytest.mark.parametrize(
+    ("name", "valid", "invalid", "apdus"),
+    [
+        ("han/kaifa-2017-09-12.txt", 611, 0, 611),
+        ("han/kamstrup-2017-10-19.txt", 156, 0, 156),
+        ("sessions/DLMS_list.pcap", 8, 0, 8),
+        ("sessions/data1.pcapng", 99, 1, 74),
+    ],
+)
+def test_every_capture_has_so_many_frames_and_apdus(
+    captures: Path, name: str, valid: int, invalid: int, apdus: int
+) -> None:
+    done = run(str(captures / name))
+    assert done.exception is None
+    frames_ = valid + invalid
+    assert done.stderr == f"{frames_} frames: {valid} valid, {invalid} invalid; {apdus} APDUs\n"
+    body = decoded((captures / name).read_bytes())
+    assert (body["valid_frames"], body["invalid_frames"], body["apdus"]) == (valid, invalid, apdus)
+    assert len(body["frames"]) == frames_
 
 
-def test_hdlc_over_tcp_is_cut_into_frames_and_named(captures: Path) -> None:
-    body = decoded((captures / "sessions" / "data1.pcapng").read_bytes())
-    labels = {frame["tree"]["label"] for frame in body["frames"]}
-    assert "HDLC frame" in labels
-    assert all(frame["session"].startswith("1 tcp ") for frame in body["frames"])
+def test_a_customer_port_reads_down_to_its_values(captures: Path) -> None:
+    lines = [line.strip() for line in run(str(captures / "han" / "kamstrup-2017-10-19.txt")).stdout.splitlines()]
+    assert lines[1] == "HDLC: UI, P/F, 16 -> 21"
+    assert "LLC: response, server to client" in lines
+    assert "time: Fri 2017-10-20 03:43:30" in lines
+    assert "active power import (+P), instantaneous: 1468 (double-long-unsigned)" in lines
+
+
+def test_hdlc_over_tcp_reads_as_a_session_and_the_frame_somebody_changed_is_named(captures: Path) -> None:
+    done = run(str(captures / "sessions" / "data1.pcapng"))
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert "HDLC: SNRM, P/F, 16 -> 1" in lines
+    assert "max information field, transmit: 128 octets" in lines
+    assert "attribute: 15/0.0.40.0.0.255/2 Association LN.object_list, current association" in lines
+    assert [line for line in lines if line.startswith("!!")] == [
+        "!! invalid: the HDLC frame check sequence (FCS) is wrong (octet 42)"
+    ]
+    assert done.return_value is None
 
 
 # text in many habits
@@ -322,6 +348,56 @@ def test_strict_ends_with_a_failed_verdict_when_something_is_invalid() -> None:
     assert run("-", stdin=broken).return_value is None
     assert run("-", "--strict", stdin=broken).return_value == 1
     assert run("-", "--strict", stdin=CLOCK_ANSWER.encode()).return_value is None
+
+
+def test_keys_of_a_secrets_file_open_what_its_devices_sent(tmp_path: Path) -> None:
+    file = tmp_path / "test-secrets.toml"
+    file.write_text(
+        '[[device]]\nsystem_title = "4D4D4D0000BC614E"\nname = "meter 1"\npassword = "12345678"\n'
+        f'encryption_key = "{published.ENCRYPTION_KEY.hex()}"\n'
+        f'authentication_key = "{published.AUTHENTICATION_KEY.hex()}"\n'
+    )
+    sealed = published.GENERAL_GLO_GET.hex().encode()
+    done = run("-", "--secrets", str(file), stdin=sealed)
+    assert "attribute: 8/0.0.1.0.0.255/2 Clock.time, clock" in done.stdout
+    assert done.stderr == "1 frame: 1 valid, 0 invalid; 1 APDU\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("C0 01 C1 00 ZZ 08 00 00 01 00 00 FF 02 00", "line 1, column 13: 'ZZ' is not hex"),
+        ("# clock\nC001C10008000X010000FF0200", "line 2, column 14: 'X' is not a hex digit"),
+        ("C001C100080000010000FF020", "an odd number of hex digits"),
+        ("TX: C0 01 C1 00 08 00 00 01 00 00 FF 02 0", "line 1, column 41: '0' has an odd number of hex digits"),
+    ],
+)
+def test_hex_with_something_else_in_it_is_refused_with_its_place(text: str, said: str) -> None:
+    done = run("-", stdin=text.encode())
+    assert isinstance(done.exception, HesError)
+    assert said in done.exception.message
+    assert exit_status(done.exception) == 1
+
+
+@pytest.mark.parametrize("nothing", [b"no digits at all\n", b"\n\n", b"see deadbeef for it\n", bytes(300), b"\xff\xfe\x01"])
+def test_what_is_neither_capture_nor_octets_is_not_recognised(nothing: bytes) -> None:
+    done = run("-", stdin=nothing)
+    assert isinstance(done.exception, HesError)
+    assert "not recognised" in done.exception.message
+    assert exit_status(done.exception) == 1
+
+
+def test_the_help_says_what_is_decoded() -> None:
+    text = CliRunner().invoke(decode, ["--help"]).output
+    for word in ("pcapng", "HDLC", "376.1", "wrapper", "--secrets"):
+        assert word in text
+
+
+def test_noise_that_looks_like_an_hdlc_frame_hides_no_frame_behind_it() -> None:
+    snrm = bytes.fromhex("7EA0070321930F017E")
+    body = decoded(b"\x7e\xa7\xff\x01\x02" + snrm + snrm)
+    assert [frame["octets"] for frame in body["frames"]][1:] == [snrm.hex()] * 2
+    assert (body["valid_frames"], body["invalid_frames"]) == (2, 1)
 
 
 @pytest.mark.parametrize("nothing", [b"", b"no digits at all\n", b"\n\n"])

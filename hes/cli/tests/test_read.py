@@ -77,8 +77,8 @@ def test_a_register_is_shown_with_scaler_and_unit(meter: MeterOnTcp) -> None:
     found = values(meter, *LOW, "3/1.0.1.8.0.255", "4/1.0.1.6.0.255/2")
     energy = NOW_S // PERIOD_S
     assert [(item["value"], item["unit"], item["raw"]) for item in found] == [
-        (str(energy), "Wh", energy),
-        ("471.1", "W", 4711),
+        (energy, "Wh", energy),
+        (471.1, "W", 4711),
     ]
     assert found[0]["type"] == "double-long-unsigned"
 
@@ -86,7 +86,7 @@ def test_a_register_is_shown_with_scaler_and_unit(meter: MeterOnTcp) -> None:
 def test_without_a_class_the_object_list_says_it(meter: MeterOnTcp) -> None:
     found = values(meter, *LOW, "1.0.1.6.0.255", "1.0.1.4.0.255/3", "1-0:1.8.0*255")
     assert [item["class_id"] for item in found] == [4, 5, 3]
-    assert found[1]["value"] == "2"
+    assert found[1]["value"] == 2
 
 
 def test_the_object_list_is_a_list_of_objects(meter: MeterOnTcp) -> None:
@@ -167,6 +167,10 @@ def test_secrets_come_from_a_file_or_the_environment(meter: MeterOnTcp, tmp_path
         ('keys = "00"', "has an entry 'keys'"),
         ("key = 12345", "'key' in the secrets file"),
         ("key : 00", "is not TOML"),
+        ('[[device]]\nencryption_key = "nonsense"', "'encryption_key' of device 1"),
+        ('[[device]]\nname = "nonsense"', "device 1 in the secrets file"),
+        ('[[device]]\ncolour = "nonsense"', "has an entry 'colour' of device 1"),
+        ('device = "nonsense"', "[[device]]"),
     ],
 )
 def test_a_wrong_secrets_file_is_named_and_its_contents_are_not(
@@ -187,8 +191,58 @@ def test_an_object_that_is_refused_says_so_and_the_others_are_read(meter: MeterO
     lines = done.stdout.splitlines()
     assert "2024-12-15" in lines[0]
     assert "refused: " in lines[1]
-    assert "not in the object list" in lines[2]
+    assert lines[2].startswith("9.9.9.9.9.9/2 ")
+    assert f"client {READER} may not see it; try another --client or --auth" in lines[2]
     assert "refused: object-undefined (4)" in lines[3]
+
+
+def test_what_the_public_client_does_not_see_is_said_with_what_to_do(meter: MeterOnTcp) -> None:
+    done = run(meter, "1.0.1.8.0.255")
+    assert done.return_value == 1
+    assert "client 16 (public) may not see it; try another --client or --auth" in done.stdout
+    assert "0/1.0.1.8.0.255" not in done.stdout
+    (found,) = json.loads(run(meter, "1.0.1.8.0.255", "--json").stdout)["objects"]
+    assert (found["class_id"], found["object"]) == (None, "1.0.1.8.0.255/2")
+
+
+def test_json_has_numbers_as_numbers_and_times_in_iso_8601(meter: MeterOnTcp) -> None:
+    clock, name = values(meter, "clock", "ldn")
+    assert (clock["value"], name["value"]) == ("2024-12-15T13:00:00+01:00", "AML0000000000001")
+    (table,) = values(meter, *LOW, "load-profile", "--from", "2024-12-15T12:00", "--to", "2024-12-15T13:00")
+    assert table["rows"][0][0] == "2024-12-15T12:00:00+01:00"
+    assert type(table["rows"][-1][2]) is int
+
+
+def test_two_keys_without_auth_mean_gmac(meter: MeterOnTcp) -> None:
+    done = run(meter, *GMAC[2:], "--trace", "energy-import")
+    assert done.return_value == 0
+    assert "HLS" in done.stderr
+
+
+@pytest.mark.parametrize("line", [("--auth", "hls-gmac", *GMAC[2:]), ("--auth", "lls", *LOW[2:])])
+def test_ways_to_authenticate_have_their_other_names_too(meter: MeterOnTcp, line: tuple[str, ...]) -> None:
+    assert run(meter, *line, "energy-import").return_value == 0
+
+
+def devices(*titles: str) -> str:
+    entry = '[[device]]\nsystem_title = "{}"\nname = "m"\nencryption_key = "{}"\nauthentication_key = "{}"\n'
+    return f'system_title = "{TITLE}"\n' + "".join(entry.format(title, KEY, AUTH_KEY) for title in titles)
+
+
+def test_the_keys_of_a_meter_are_found_by_its_title_or_because_it_is_the_only_one(
+    meter: MeterOnTcp, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    title, other = published.SERVER_TITLE.hex(), "4D4D4D0000000009"
+    one, two = tmp_path / "one.toml", tmp_path / "two.toml"
+    one.write_text(devices(title))
+    two.write_text(devices(title, other))
+    assert run(meter, "--secrets", str(one), "energy-import").return_value == 0
+    assert run(meter, "--secrets", str(two), "--meter-title", title, "energy-import").return_value == 0
+    status, _, err = through_main(capsys, meter.url, "--secrets", str(two))
+    assert (status, "has 2 devices: say which with --meter-title" in err) == (3, True)
+    status, _, err = through_main(capsys, meter.url, "--secrets", str(two), "--meter-title", "00" * 8)
+    assert (status, "has no device with system title 0000000000000000" in err) == (3, True)
+    assert KEY not in err
 
 
 def test_a_host_that_refuses_is_a_link_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -266,6 +320,8 @@ def test_a_peer_that_speaks_no_dlms_is_told_apart(capsys: pytest.CaptureFixture[
         ("--key", "00"),
         ("clok",),
         ("--from", "yesterday"),
+        ("--from", "2024-12-16", "--to", "2024-12-15"),
+        ("--from", "2024-12-15T12:00+00:00", "--to", "2024-12-15T12:30+01:00"),
         ("--counter", "-1"),
         ("3/1.0.1.8.0.255/2/1",),
         ("--auth", "low", "--password", "hex:zz"),

@@ -119,3 +119,20 @@ def test_what_tables_must_agree_on_is_checked(old: str, new: str, said: str) -> 
 def test_overlapping_tariff_bands_are_refused() -> None:
     band = '\n[[tariff.band]]\nrate = 2\nweekdays = ["wed", "sat-sun"]\nfrom = "21:00"\nto = "24:00"\n'
     assert faults_of(TEXT.replace('to = "22:00"\n', 'to = "22:00"\n' + band))[0].endswith("overlaps an earlier band")
+
+
+def test_faults_of_single_keys_do_not_hide_what_tables_disagree_on() -> None:
+    text = TEXT.replace("capture_period_s = 900", "capture_period_s = 7000", 1)
+    text = text.replace('"status", "active_import"', '"status", "activ_import"', 1)
+    text = text.replace("phases = 1", "phases = 2", 1).replace("entries = 3840", "entries = 0", 1)
+    assert [line.split(": ", 1)[1] for line in faults_of(text)] == [
+        "phases: should be 1 or 3, not 2",
+        "load_profile.capture_period_s: a day must hold a whole number of periods",
+        "load_profile.entries: should be greater than or equal to 1, not 0 (1..100000 rows)",
+        "load_profile.columns[3]: no [[item]] is called 'activ_import'; did you mean 'active_import'?",
+    ]
+
+
+def test_an_item_with_a_wrong_name_is_told_once_and_not_again_where_it_is_used() -> None:
+    text = TEXT.replace('name = "active_import"', 'name = "Active_Import"', 1)
+    assert [line.split(": ")[1] for line in faults_of(text)] == ["item[5].name"]

@@ -14,7 +14,8 @@ carried out twice.
 
 A frame with the F bit that answers an earlier poll (the line repeats, or the answer came after the time-out) must not
 be taken for the answer to the last one, or everything would be sent twice from there on. Two rules see to it: nothing
-is sent when nothing is awaited, and an I frame that came before and does not acknowledge what we sent last is old.
+is sent when nothing is awaited, and an I frame is old that came before, or that leaves a gap and does not acknowledge
+what we sent last: an answer to our last poll begins with the number that we expect.
 
 Every wait has a deadline and every repetition a limit; frames of other stations on the line are ignored.
 
@@ -283,9 +284,13 @@ class ClientLink:
         outgoing, incoming = self._flow.outgoing, self._flow.incoming
         is_information = not frame.control & 1
         in_sequence = is_information and frame.send == incoming.expected
-        if is_information and not in_sequence and frame.receive != outgoing.next:
-            events.append(LinkFinding(LinkFindingKind.REPEATED, frame))
-            return
+        gap = False
+        if is_information and not in_sequence:
+            gap = frame.receive == outgoing.next and incoming.is_ahead(frame.send, self.parameters.receive_window)
+            kind = LinkFindingKind.OUT_OF_SEQUENCE if gap else LinkFindingKind.REPEATED
+            events.append(LinkFinding(kind, frame))
+            if not gap:
+                return
         before = outgoing.acknowledged
         if not outgoing.acknowledge(frame.receive):
             events.append(LinkFinding(LinkFindingKind.WRONG_ACKNOWLEDGEMENT, frame))
@@ -296,16 +301,12 @@ class ClientLink:
             self._information_came(frame, events)
             if self.state is not State.CONNECTED:
                 return
-        elif is_information:
-            repeated = incoming.is_behind(frame.send)
-            kind = LinkFindingKind.REPEATED if repeated else LinkFindingKind.OUT_OF_SEQUENCE
-            events.append(LinkFinding(kind, frame))
         self._turn.server_busy = frame.kind is Kind.RNR
         if not self._turn.awaiting:
             return
         if frame.final:
             self._turn.awaiting, self._turn.deadline_s = False, None
-            self._take_turn(now_s, events, is_information=is_information, gap=is_information and not in_sequence)
+            self._take_turn(now_s, events, is_information=is_information, gap=gap)
         else:
             self._turn.deadline_s = now_s + self.settings.response_s
 

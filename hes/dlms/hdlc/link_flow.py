@@ -92,9 +92,10 @@ class Incoming:
     def too_long(self) -> bool:
         return len(self._octets) > self._apdu_octets_max
 
-    def is_behind(self, number: int) -> bool:
-        """Whether a number that is not expected looks like one that came before: the nearer of the two ways round."""
-        return (number - self.expected) % MODULUS >= MODULUS // 2
+    def is_ahead(self, number: int, window: int) -> bool:
+        """Whether a number that is not expected belongs to a row that begins with the expected one: then frames before
+        it were lost. If not, it came before."""
+        return (number - self.expected) % MODULUS < window
 
     def take(self, frame: Frame) -> bytes | None:
         """Take the I frame with the expected number; the APDU with its LLC header that it completes, if it does.

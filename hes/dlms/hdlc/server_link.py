@@ -201,8 +201,8 @@ class ServerLink:
             return
         self.state = step(self.state, Event.INFORMATION)
         if frame.send != incoming.expected:
-            repeated = incoming.is_behind(frame.send)
-            kind = LinkFindingKind.REPEATED if repeated else LinkFindingKind.OUT_OF_SEQUENCE
+            gap = incoming.is_ahead(frame.send, self.parameters.receive_window)
+            kind = LinkFindingKind.OUT_OF_SEQUENCE if gap else LinkFindingKind.REPEATED
             events.append(LinkFinding(kind, frame))
             self._respond(frame, events)
         elif self._working:
@@ -254,7 +254,7 @@ class ServerLink:
             events.append(Transmit(self._owed()))
 
     def _owed(self) -> bytes:
-        if self._flow.outgoing.unfinished and not self._client_busy and not self._working:
+        if self._flow.outgoing.unfinished and not self._client_busy:
             return self._flow.row()
         return self._flow.ready()
 

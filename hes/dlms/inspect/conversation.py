@@ -17,10 +17,13 @@ from hes.dlms import apdu as apdus
 from hes.dlms import axdr, gateway, initiate, wrapper
 from hes.dlms.acse import Aare, Aarq
 from hes.dlms.codes import ApduTag, DataAccessResult
+from hes.dlms.hdlc.frame import Frame
 from hes.dlms.inspect.acse_nodes import acse_node
 from hes.dlms.inspect.apdu_nodes import INITIATE_TAGS, Inspected, apdu_name, initiate_node, xdlms_node
+from hes.dlms.inspect.hdlc_nodes import HdlcInspector
 from hes.dlms.inspect.meanings import Shape, Subject, column_name, rows_of, shape_of
 from hes.dlms.inspect.node import Node, fault, fault_of
+from hes.dlms.inspect.push_nodes import with_names
 from hes.dlms.inspect.sealed_nodes import InspectorKeys, head_nodes, is_sealed, open_sealed, take_apart
 from hes.dlms.xdlms.common import encode_descriptor, encode_selection, invoke_id
 from hes.errors import RemoteProtocolError
@@ -45,11 +48,16 @@ class _Transfer:
 
 @dataclass(slots=True)
 class _Association:
-    """What was said between one client and one server."""
+    """What was said between one client and one server.
+
+    device: whose keys of `InspectorKeys.devices` opened it. opened: whether any keys have proven to be the right ones.
+    """
 
     client_title: bytes = b""
     server_title: bytes = b""
     dedicated_key: bytes = field(default=b"", repr=False)
+    device: bytes = b""
+    opened: bool = False
     asked: dict[int, tuple[Subject, ...]] = field(default_factory=dict)
     listed: dict[int, bool] = field(default_factory=dict)
     transfers: dict[tuple[int, bool], _Transfer] = field(default_factory=dict)
@@ -63,13 +71,16 @@ class Conversation:
     def __init__(self, keys: InspectorKeys | None = None) -> None:
         self._keys = keys or InspectorKeys()
         self._associations: dict[tuple[int, int, bytes], _Association] = {}
+        self._hdlc = HdlcInspector(self._hdlc_apdu)
+        self.apdus = 0
+        """Whole APDUs seen so far, valid or not; those inside others are not counted."""
 
     def inspect(self, octets: bytes) -> Node:
         """Whatever the first octets say it is: a wrapper frame, an HDLC frame or a bare APDU. Never raises."""
         if not octets:
             return fault("no octets", 0)
         if octets[0] == _HDLC_FLAG:
-            return Node(label="HDLC frame", value="HDLC is not decoded yet", length=len(octets), plain=octets.hex())
+            return self._hdlc.node(octets)
         if octets[:2] == b"\x00\x01":
             return self.inspect_wrapper(octets)
         return self.inspect_apdu(octets)
@@ -107,6 +118,7 @@ class Conversation:
             if address:
                 return fault("a gateway prefix inside a gateway prefix", base, len(octets))
             return self._gateway(octets, source, destination, base)
+        self.apdus += 1
         association = self._association(source, destination, address)
         return _Inspection(association, self._keys).node(octets, base)
 
@@ -128,6 +140,11 @@ class Conversation:
             length=len(octets),
             children=(child,),
         )
+
+    def _hdlc_apdu(self, octets: bytes, frame: Frame, base: int) -> Node:
+        """An APDU out of an HDLC frame, or of several; the addresses as they stand keep associations apart."""
+        source, destination = int.from_bytes(frame.source, "big"), int.from_bytes(frame.destination, "big")
+        return self.inspect_apdu(octets, source=source, destination=destination, base=base)
 
     def _association(self, source: int, destination: int, address: bytes) -> _Association:
         low, high = sorted((source, destination))
@@ -203,12 +220,14 @@ class _Inspection:
         children = list(head_nodes(sealed, base))
         memory = self.memory
         known = memory.client_title if sealed.from_client else memory.server_title
-        titles = [known] if known else list(self.keys.titles)
-        plaintext = open_sealed(sealed, self.keys, titles, memory.dedicated_key, base)
-        if isinstance(plaintext, Node):
-            children.append(plaintext)
-        elif plaintext:
-            children.append(replace(self.node(plaintext, 0), space="offsets from its own start: deciphered"))
+        bunches = self.keys.bunches((sealed.title, memory.device, memory.server_title, memory.client_title), sealed)
+        found = open_sealed(sealed, bunches, known, dedicated=memory.dedicated_key, base=base, is_proven=memory.opened)
+        if found.device or found.is_proof:
+            memory.device, memory.opened = found.device or memory.device, True
+        if found.reason is not None:
+            children.append(found.reason)
+        elif found.plaintext:
+            children.append(replace(self.node(found.plaintext, 0), space="offsets from its own start: deciphered"))
         return Node(label=name, offset=base, length=len(octets), children=tuple(children))
 
     # services
@@ -221,6 +240,8 @@ class _Inspection:
         inspected = xdlms_node(octets, base=base, asked=asked, shapes=self._shape)
         if inspected.value is None:
             return inspected.node
+        if tag == ApduTag.DATA_NOTIFICATION:
+            return with_names(inspected.node)
         self._remember(inspected, invoke)
         whole = self._blocks(inspected.value, invoke, octets)
         if whole is None:

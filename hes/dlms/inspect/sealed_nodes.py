@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,7 +33,8 @@ class InspectorKeys:
 
     encryption, authentication: global keys (GUEK and GAK), b"" when not known. dedicated: keys given for dedicated
     ciphering; those that an opened AARQ carries are found without. broadcast: GBEK. titles: system titles to try where
-    the octets do not say whose they are.
+    the octets do not say whose they are. devices: keys of one meter each, by its system title; for that meter they
+    stand before the others, which are tried on every device.
     """
 
     encryption: bytes = field(default=b"", repr=False)
@@ -41,12 +42,35 @@ class InspectorKeys:
     dedicated: bytes = field(default=b"", repr=False)
     broadcast: bytes = field(default=b"", repr=False)
     titles: tuple[bytes, ...] = ()
+    devices: Mapping[bytes, InspectorKeys] = field(default_factory=dict, repr=False)
+
+    def bunches(self, titles: Sequence[bytes], sealed: Sealed) -> tuple[Bunch, ...]:
+        """The keys to try. titles: of both ends as far as they are known; the first that has keys of its own decides.
+
+        Where none has, the keys of any device are tried too: a tag that fits proves whose they are.
+        """
+        own = next((title for title in titles if title in self.devices), b"")
+        if own:
+            return (Bunch(self.devices[own], own, is_bound=True),)
+        general = Bunch(self, is_bound=any(title in self.titles for title in titles if title))
+        if not sealed.control.authenticated:
+            return (general,)
+        return (general, *(Bunch(keys, title) for title, keys in self.devices.items()))
 
     def key(self, scope: KeyScope, dedicated: bytes) -> bytes:
         """The block cipher key of that scope, b"" when it is not known. dedicated: the one seen on the wire."""
         if scope is KeyScope.DEDICATED:
             return dedicated or self.dedicated
         return self.broadcast if scope is KeyScope.BROADCAST else self.encryption
+
+
+@dataclass(frozen=True, slots=True)
+class Bunch:
+    """Keys to try. device: whose they are, b"" when nobody said. is_bound: they must open what is tried."""
+
+    keys: InspectorKeys
+    device: bytes = b""
+    is_bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,32 +158,64 @@ def control_text(control: SecurityControl) -> str:
     return f"{int(control):02X}: {', '.join(words)}"
 
 
-def open_sealed(
-    sealed: Sealed, keys: InspectorKeys, titles: Sequence[bytes], dedicated: bytes, base: int
-) -> bytes | Node:
-    """The plaintext, or a node that says why there is none.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What came of it: the plaintext, or the node that says why there is none.
 
-    titles: whose octets it may be, tried in order where the APDU does not say. Without a key that is a note, with one
-    that does not fit it is a fault. What is encrypted only proves nothing: then the plaintext must start with a
-    plausible APDU tag.
+    device: whose keys fitted. is_proof: a tag was checked.
     """
-    if not sealed.control.encrypted:
-        end = len(sealed.octets) - (TAG_OCTETS if sealed.control.authenticated else 0)
-        unchecked = sealed.octets[HEADER_OCTETS:end]
-    else:
-        unchecked = b""
-    key = keys.key(sealed.scope, dedicated)
-    if not key or (sealed.control.authenticated and not keys.authentication):
-        return unchecked or Node(label="sealed", value=f"no {sealed.scope.value} keys are given")
-    candidates = [sealed.title] if sealed.title else [title for title in titles if title]
-    if not candidates:
-        return unchecked or Node(label="sealed", value="the sender's system title is not known")
-    try:
-        pair = EncryptionKeys(key, keys.authentication or bytes(len(key)))
-    except LocalProtocolError as error:
-        return Node(label="sealed", value=error.message)
+
+    plaintext: bytes = b""
+    reason: Node | None = None
+    device: bytes = b""
+    is_proof: bool = False
+
+
+def open_sealed(
+    sealed: Sealed, bunches: Sequence[Bunch], known: bytes, *, dedicated: bytes, base: int, is_proven: bool = False
+) -> Opened:
+    """The plaintext of a protected APDU.
+
+    known: the sender's system title as the association has it, b"" where it was not seen: then those given with the
+    keys are tried. is_proven: these keys opened others of this association. Without a key the reason is a note; with
+    one that does not fit it is a fault where the key was given for that system title or has proven itself, else the
+    APDU stays sealed. What is encrypted only proves nothing: then the plaintext must start with an APDU tag.
+    """
     reason = ""
-    for title in candidates:
+    is_bound = is_proven
+    for bunch in bunches:
+        key = bunch.keys.key(sealed.scope, dedicated)
+        if not key or (sealed.control.authenticated and not bunch.keys.authentication):
+            continue
+        candidates = _titles(sealed, bunch, known)
+        if not candidates:
+            reason = reason or "the sender's system title is not known"
+            continue
+        found = _try(sealed, key, bunch.keys.authentication, candidates)
+        if isinstance(found, bytes):
+            return Opened(found, device=bunch.device, is_proof=sealed.control.authenticated)
+        reason = found
+        is_guess = bool(sealed.title or known or bunch.device)
+        is_bound = is_bound or bunch.is_bound or not is_guess  # else its titles were given for this
+    return _unopened(sealed, reason, base, is_bound=is_bound)
+
+
+def _titles(sealed: Sealed, bunch: Bunch, known: bytes) -> list[bytes]:
+    if sealed.title or known:
+        return [sealed.title or known]
+    if bunch.device and not sealed.from_client:
+        return [bunch.device]
+    return [title for title in bunch.keys.titles if title]
+
+
+def _try(sealed: Sealed, key: bytes, authentication: bytes, titles: Sequence[bytes]) -> bytes | str:
+    """The plaintext, or why these keys do not open it."""
+    try:
+        pair = EncryptionKeys(key, authentication or bytes(len(key)))
+    except LocalProtocolError as error:
+        return error.message
+    reason = ""
+    for title in titles:
         try:
             _, _, plaintext = security.unseal(sealed.octets, pair, title)
         except RemoteProtocolError as error:
@@ -168,4 +224,20 @@ def open_sealed(
         if sealed.control.authenticated or (plaintext and plaintext[0] in ApduTag._value2member_map_):
             return plaintext
         reason = "what comes out is no APDU: another key or another system title"
-    return fault(reason, base + sealed.offset)
+    return reason
+
+
+def _unopened(sealed: Sealed, reason: str, base: int, *, is_bound: bool) -> Opened:
+    """What is said where no key fits. What is not encrypted is read without."""
+    is_unknown = not reason or reason.startswith("the sender's")
+    if is_bound and not is_unknown:
+        return Opened(reason=fault(reason, base + sealed.offset))
+    if not sealed.control.encrypted:
+        end = len(sealed.octets) - (TAG_OCTETS if sealed.control.authenticated else 0)
+        if sealed.octets[HEADER_OCTETS:end]:
+            return Opened(sealed.octets[HEADER_OCTETS:end])
+    if is_unknown:
+        text = reason or f"no {sealed.scope.value} keys are given"
+    else:
+        text = f"the keys that are given do not open it ({reason})"
+    return Opened(reason=Node(label="sealed", value=text))

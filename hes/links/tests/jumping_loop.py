@@ -4,6 +4,7 @@ import asyncio
 import selectors
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 START_S = 1000.0
@@ -43,7 +44,8 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 class Wire:
     """A `hes.links.line.Descriptor` whose other end is in the test's hand.
 
-    taken: what the line has written. room: octets that it takes, from now on. unsent: what `unsent_octets` answers.
+    taken: what the line has written, with the time. unsent: what `unsent_octets` answers, one after another.
+    closed: with which `discard` it was closed. gone: what reading and writing raise.
     """
 
     name = "wire"
@@ -51,9 +53,12 @@ class Wire:
     def __init__(self) -> None:
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
+        self._gate_near, self._gate_far = socket.socketpair()  # writable while there is room
+        self._gate_near.setblocking(False)
+        self._gate_far.setblocking(False)
         self._loop = asyncio.get_running_loop()
+        self._room = 1 << 30
         self.taken: list[tuple[float, bytes]] = []
-        self.room = 1 << 30
         self.unsent: list[int] = []
         self.closed: list[bool] = []
         self.gone: OSError | None = None
@@ -64,7 +69,7 @@ class Wire:
 
     @property
     def write_fd(self) -> int:
-        return self._near.fileno()
+        return self._gate_near.fileno()
 
     def read(self, octets_max: int) -> bytes:
         if self.gone is not None:
@@ -74,8 +79,8 @@ class Wire:
     def write(self, octets: memoryview) -> int:
         if self.gone is not None:
             raise self.gone
-        count = min(len(octets), self.room)
-        self.room -= count
+        count = min(len(octets), self._room)
+        self.make_room(self._room - count)
         if count:
             self.taken.append((self._loop.time(), bytes(octets[:count])))
         return count
@@ -85,8 +90,17 @@ class Wire:
 
     def close(self, *, discard: bool) -> None:
         self.closed.append(discard)
-        self._near.close()
-        self._far.close()
+        for end in (self._near, self._far, self._gate_near, self._gate_far):
+            end.close()
+
+    def make_room(self, octets_count: int) -> None:
+        """Take so many octets from now on."""
+        self._room = octets_count
+        with suppress(BlockingIOError):
+            while octets_count == 0:
+                self._gate_near.send(bytes(65536))
+            while True:
+                self._gate_far.recv(65536)
 
     def bring(self, octets: bytes) -> None:
         """The other end sends."""

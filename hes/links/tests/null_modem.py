@@ -1,7 +1,10 @@
 """Two serial ports joined by a cable, for tests: what goes in at one comes out at the other."""
 
 import asyncio
+import fcntl
 import os
+import struct
+import termios
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +43,15 @@ class NullModem:
         for outer in self._held:
             os.close(outer)
 
+    async def until_waiting(self, port: int, octets_count: int) -> None:
+        """Until so many octets have come through and nobody has read them at `port` (0 or 1)."""
+        outer = self._held[port]
+        while struct.unpack("i", fcntl.ioctl(outer, termios.FIONREAD, bytes(4)))[0] < octets_count:
+            readable = asyncio.Event()
+            self._loop.add_reader(outer, readable.set)
+            await readable.wait()
+            self._loop.remove_reader(outer)
+
     def _carry(self, here: int, there: int) -> None:
         self._pass_on(here, there, os.read(here, CHUNK_OCTETS))
 
@@ -54,6 +66,11 @@ class NullModem:
             self._loop.add_writer(there, self._pass_on, here, there, octets[count:])
         else:
             self._loop.add_reader(here, self._carry, here, there)
+
+
+def open_descriptors() -> int:
+    """How many file descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd"))
 
 
 @contextmanager

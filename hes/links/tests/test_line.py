@@ -116,7 +116,7 @@ def test_a_fast_line_hands_octets_over_in_grains_and_none_too_early() -> None:
 
 
 def test_a_long_transfer_on_a_loop_that_is_always_late_does_not_drift() -> None:
-    """Fifty thousand octets, more than is read ahead, every timer up to 3 ms late: the end is at most one timer late."""
+    """50 000 octets, more than is read ahead, every timer up to 3 ms late: the end is one timer late at most."""
     stream = random.Random(5)
 
     async def story() -> None:
@@ -183,7 +183,7 @@ def test_a_uart_keeps_quiet_for_the_turnaround_after_the_last_octet_heard() -> N
         ear.pipe.close()
         await ear.until_lost()
         assert wire.octets == b"answer at once"
-        assert {when_s for when_s, _ in wire.taken} == {pytest.approx(START_S + 0.45, abs=EXACT_S)}
+        assert [when_s for when_s, _ in wire.taken] == pytest.approx([START_S + 0.45] * 2, abs=EXACT_S)
 
     _run(story)
 
@@ -411,14 +411,14 @@ def test_what_the_device_has_no_room_for_waits_in_order() -> None:
     async def story() -> None:
         wire, line = _uart()
         first, second = _station(line), _station(line)
-        wire.room = 4
+        wire.make_room(4)
         first.pipe.write(b"abc")
         second.pipe.write(b"def")
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert wire.octets == b"abcd"
         assert second.pipe.get_write_buffer_size() == 2
-        wire.room = 100
+        wire.make_room(100)
         first.pipe.write(b"ghi")
         first.pipe.close()
         second.pipe.close()
@@ -449,7 +449,7 @@ def test_a_closing_station_whose_octets_nobody_takes_gives_up() -> None:
     async def story() -> None:
         wire, line = _uart()
         ear = _station(line)
-        wire.room = 0
+        wire.make_room(0)
         ear.pipe.write(bytes(50))
         ear.pipe.close()
         await ear.until_lost()

@@ -182,6 +182,20 @@ def test_the_exchange_as_a_whole_has_a_deadline_of_its_own(bench: Bench) -> None
     assert bench.run(bench.session.connect()) == LIMITS
 
 
+def test_a_link_that_was_given_up_is_not_set_up_by_an_answer_that_comes_too_late(bench: Bench) -> None:
+    async def late() -> None:
+        bench.session.timeout_s = 2.0
+        bench.loop.call_later(3.0, bench.session.data_received, frames.encode(b"\x21", METER.encode(), 0x73))
+        bench.meter.silent = True
+        with pytest.raises(ExchangeTimeout):
+            await bench.session.connect()
+        await asyncio.sleep(2.0)
+
+    bench.run(late())
+    assert not bench.session.link_up
+    assert bench.session.counters.findings == 1
+
+
 def test_a_meter_that_refuses_the_link_says_so(bench: Bench) -> None:
     refusal = frames.encode(b"\x21", METER.encode(), 0x1F)
     bench.meter.line = LineDispatcher({})

@@ -7,6 +7,7 @@ import pytest
 from hes.dlms.codes import ApduTag
 from hes.errors import LinkError
 from scenarios.bench import Part
+from scenarios.concentrator import Concentrator
 from scenarios.meter import HLS, Meter
 from scenarios.station import Station
 from scenarios.suites.first.expectations import LOAD_PROFILE, expect_all_of_yesterday, first_stamp_s
@@ -83,3 +84,17 @@ async def test_two_meters_on_one_way_do_not_hear_each_other(station: Station, me
             again = [await one.logical_device_name(), await other.logical_device_name()]
     assert numbers == again
     assert numbers[0] != numbers[1], "both meters say the same name"
+
+
+async def test_a_concentrator_that_lost_its_link_logs_in_again_and_its_meters_answer(
+    station: Station, dcu: Concentrator, meter: Meter
+) -> None:
+    """A concentrator that lost its link dials and logs in again, and its meters answer."""
+    before = dcu.logins
+    with station.step("cut the link of the concentrator"):
+        dcu.cut_link()
+        await dcu.reachable()
+    assert dcu.logins == before + 1
+    with station.step("read one of its meters"):
+        async with meter.association(HLS) as association:
+            assert (await association.register("active_import")).raw > 0

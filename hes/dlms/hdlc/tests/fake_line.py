@@ -27,7 +27,8 @@ STEPS_MAX = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to one frame. repeat_s: it comes again so much later. octets: how many of them arrive."""
+    """What happens to one frame. repeat_s: it comes again so much later, before the frames sent behind it: HDLC needs a
+    line that keeps the order. octets: how many of them arrive."""
 
     lose: bool = False
     repeat_s: float | None = None
@@ -80,6 +81,7 @@ class Bench:
         self._faults = chain(self.faults, repeat(NO_FAULT))
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
+        self._last_s = {True: 0.0, False: 0.0}  # of the last arrival in each direction: a line keeps the order
 
     # what a test does
 
@@ -136,11 +138,13 @@ class Bench:
             self.frames_sent += 1
             self.on_air += ((from_client, found) for found in Receiver(inter_octet_s=None).feed(frame))
             for later_s, piece in next(self._faults).pieces(frame):
-                self.after(LATENCY_S + later_s, self._arrival(from_client, piece))
+                at_s = max(self.now_s + LATENCY_S + later_s, self._last_s[from_client])
+                self._last_s[from_client] = at_s
+                self.at(at_s, self._arrival(from_client, piece))
 
-    def after(self, delay_s: float, action: Callable[[], None]) -> None:
+    def at(self, time_s: float, action: Callable[[], None]) -> None:
         self._number += 1
-        heapq.heappush(self._queue, (self.now_s + delay_s, self._number, action))
+        heapq.heappush(self._queue, (time_s, self._number, action))
 
     def _arrival(self, from_client: bool, octets: bytes) -> Callable[[], None]:
         def arrive() -> None:
@@ -167,7 +171,7 @@ class Bench:
         elif isinstance(event, Received):
             self.requests.append(event.apdu)
             if self.work_s:
-                self.after(self.work_s, lambda: self._give_answer(event))
+                self.at(self.now_s + self.work_s, lambda: self._give_answer(event))
             else:
                 self._give_answer(event)
 

@@ -244,6 +244,12 @@ def test_a_gap_in_the_answer_is_asked_for_at_once() -> None:
     assert head.hears(row[1] + row[2]) == [Received(b"0123456789abcdef")]
 
 
+def test_a_gap_before_the_whole_answer_is_asked_for_at_once() -> None:
+    head = Head(proposal=Parameters(receive_octets=8, receive_window=7))
+    head.asks()
+    assert head.says(head.hears(from_server(Kind.I, b"56", send=1, receive=1))) == ["RR(0) P/F 21>03"]
+
+
 def test_a_frame_without_the_final_bit_starts_the_wait_again() -> None:
     head = Head(proposal=Parameters(receive_octets=8, receive_window=7))
     head.asks()
@@ -331,6 +337,25 @@ def test_a_repeated_answer_is_not_taken_for_the_answer_to_the_next_request() -> 
     assert head.findings == [LinkFindingKind.REPEATED]
     assert head.link.next_deadline() == NOW_S + 5.0
     assert head.hears(from_server(Kind.I, LLC_RESPONSE + b"\x02", send=1, receive=2)) == [Received(b"\x02")]
+
+
+def test_an_answer_from_before_the_last_one_is_old_even_where_its_number_might_be_ahead() -> None:
+    head = Head(proposal=Parameters(receive_window=7))
+    answers = [from_server(Kind.I, LLC_RESPONSE + b"\x01", send=send, receive=send + 1) for send in range(2)]
+    for answer in answers:
+        head.asks()
+        head.hears(answer)
+    head.asks()
+    assert head.hears(answers[0]) == []
+    assert head.findings == [LinkFindingKind.REPEATED]
+
+
+def test_what_comes_twice_is_counted_once() -> None:
+    head = Head(busy_polls_max=1)
+    head.asks()
+    busy = from_server(Kind.RNR, receive=0)
+    assert head.hears(busy + busy + busy) == []
+    assert head.link.state is State.CONNECTED
 
 
 def test_what_nobody_asked_for_is_not_answered() -> None:

@@ -24,6 +24,7 @@ PARAMETERS = st.builds(
     transmit_window=st.integers(1, 7),
     receive_window=st.integers(1, 7),
 )
+WORK_S = st.sampled_from((0.0, 0.0, 0.02, 0.3, 7.0))  # how long the meter's application takes
 SIZES = st.lists(st.tuples(st.integers(1, 900), st.integers(1, 900)), min_size=1, max_size=5)
 
 
@@ -38,6 +39,7 @@ def _bench(
     limits: Parameters,
     recovery: Recovery,
     faults: list[Fault],
+    work_s: float,
     retries_max: int = 3,
 ) -> Bench:
     replies = {_apdu(index, ask, 1): _apdu(index, answer, 2) for index, (ask, answer) in enumerate(sizes)}
@@ -46,6 +48,7 @@ def _bench(
         server_settings=ServerLinkSettings(limits=limits, inactivity_s=1000.0),
         answer=replies.__getitem__,
         faults=faults,
+        work_s=work_s,
     )
 
 
@@ -55,11 +58,17 @@ def _bench(
     limits=PARAMETERS,
     recovery=st.sampled_from(Recovery),
     faults=st.lists(FAULTS, max_size=60),
+    work_s=WORK_S,
 )
 def test_every_apdu_arrives_exactly_once_or_the_failure_is_reported(
-    sizes: list[tuple[int, int]], proposal: Parameters, limits: Parameters, recovery: Recovery, faults: list[Fault]
+    sizes: list[tuple[int, int]],
+    proposal: Parameters,
+    limits: Parameters,
+    recovery: Recovery,
+    faults: list[Fault],
+    work_s: float,
 ) -> None:
-    bench = _bench(sizes, proposal, limits, recovery, faults)
+    bench = _bench(sizes, proposal, limits, recovery, faults, work_s)
     asked: list[bytes] = []
     answered: list[bytes] = []
     down = not bench.connect()
@@ -89,6 +98,7 @@ def test_every_apdu_arrives_exactly_once_or_the_failure_is_reported(
     limits=PARAMETERS,
     recovery=st.sampled_from(Recovery),
     faults=st.lists(st.tuples(st.integers(0, 12), FAULTS), max_size=3),
+    work_s=st.sampled_from((0.0, 0.3)),  # longer than the response time-out would cost a repetition itself
 )
 def test_no_link_goes_down_for_as_many_faults_as_it_has_retries(
     sizes: list[tuple[int, int]],
@@ -96,9 +106,10 @@ def test_no_link_goes_down_for_as_many_faults_as_it_has_retries(
     limits: Parameters,
     recovery: Recovery,
     faults: list[tuple[int, Fault]],
+    work_s: float,
 ) -> None:
     spread = [fault for gap, fault in faults for fault in [NO_FAULT] * gap + [fault]]
-    bench = _bench(sizes, proposal, limits, recovery, spread, retries_max=3)
+    bench = _bench(sizes, proposal, limits, recovery, spread, work_s)
     assert bench.connect()
     for index, (ask, answer) in enumerate(sizes):
         assert bench.exchange(_apdu(index, ask, 1)) == Received(_apdu(index, answer, 2))

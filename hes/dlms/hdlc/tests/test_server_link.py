@@ -227,9 +227,15 @@ def test_a_new_request_gives_up_the_rest_of_an_answer_and_its_numbers_are_used_a
     line.hears(Kind.RR, receive=1)
     line.is_asked(b"\xc1", send=1, receive=1)
     assert line.answers(b"\xc5") == ["I(1,2) P/F 0223>21, 4 octets"]
-    line.hears(Kind.RR, receive=2)
-    line.is_asked(b"\xc2", send=2, receive=2)
-    assert line.answers(None) == ["RR(3) P/F 0223>21"]
+
+
+def test_a_request_without_an_answer_gives_up_the_rest_of_the_one_before_as_well() -> None:
+    line = Line()
+    line.connects(receive_octets=8)
+    line.is_asked()
+    line.answers(bytes(40))
+    line.is_asked(b"\xc1", send=1, receive=1)
+    assert line.answers(None) == ["RR(2) P/F 0223>21"]
 
 
 def test_snrm_on_a_link_is_a_new_one_and_the_application_is_told() -> None:

@@ -336,10 +336,33 @@ def test_a_service_that_is_not_decoded_yet_is_named() -> None:
     assert find(inspect("E0810001000100"), "not decoded yet").value == "810001000100"
 
 
-def test_an_hdlc_frame_is_named_and_nothing_is_pretended() -> None:
-    tree = inspect("7EA0070321930F017E")
-    assert tree.value == "HDLC is not decoded yet"
-    assert tree.children == ()
+def test_a_key_that_was_given_for_no_device_leaves_the_apdu_sealed() -> None:
+    wrong = InspectorKeys(encryption=bytes(16), authentication=AUTHENTICATION_KEY)
+    tree = inspect(GENERAL_GLO_GET, wrong)
+    assert not list(faults(tree))
+    assert "the keys that are given do not open it" in find(tree, "sealed").value
+
+
+def test_keys_are_bound_to_a_system_title() -> None:
+    right = InspectorKeys(encryption=ENCRYPTION_KEY, authentication=AUTHENTICATION_KEY)
+    wrong = InspectorKeys(encryption=bytes(16), authentication=AUTHENTICATION_KEY)
+    other = bytes.fromhex("4D4D4D0000000009")
+    tree = inspect(GENERAL_GLO_GET, InspectorKeys(devices={CLIENT_TITLE: right, other: wrong}))
+    assert find(tree, "attribute").value.startswith("8/0.0.1.0.0.255/2")
+    (fault,) = faults(inspect(GENERAL_GLO_GET, InspectorKeys(devices={CLIENT_TITLE: wrong, other: right})))
+    assert "authentication tag is wrong" in fault.value
+    assert ENCRYPTION_KEY.hex() not in repr(InspectorKeys(devices={other: right}))
+
+
+def test_among_the_keys_of_many_devices_those_that_fit_are_found_and_then_have_to_fit() -> None:
+    right = InspectorKeys(encryption=ENCRYPTION_KEY, authentication=AUTHENTICATION_KEY, titles=(CLIENT_TITLE,))
+    wrong = InspectorKeys(encryption=bytes(16), authentication=AUTHENTICATION_KEY, titles=(CLIENT_TITLE,))
+    titles = [bytes.fromhex(f"4D4D4D000000{number:04X}") for number in range(3)]
+    conversation = Conversation(InspectorKeys(devices=dict(zip(titles, (wrong, right, wrong), strict=True))))
+    tree = conversation.inspect(bytes.fromhex(GLO_GET))
+    assert find(tree, "attribute").value.startswith("8/0.0.1.0.0.255/2")
+    spoilt = GLO_GET[:-2] + "00"
+    assert list(faults(conversation.inspect(bytes.fromhex(spoilt))))
 
 
 def test_apdus_nested_without_end_are_cut() -> None:
