@@ -34,6 +34,7 @@ from sim.field import Field
 from sim.loop import VirtualLoop
 from sim.media.net import Lan, SimNet
 from sim.meter.keys import head_end_system_title, meter_keys
+from sim.secrets_file import write_secrets
 from sim.streams import SeededEntropy, Streams
 from sim.timeline import Timeline
 from sim.uplinks import HEAD_END_PLACE, simulated_ways
@@ -44,6 +45,7 @@ DATABASE = "amiloop.sqlite"
 REPORT = "report.html"
 CAPTURE = "capture.pcapng"
 TRACE = "trace.txt"
+SECRETS = "test-secrets.toml"
 PROGRESS_EVERY_S = 60.0
 FLUSH_AFTER_S = 60.0
 """A minute of virtual time passes in a few milliseconds: batches of production size need that long to gather."""
@@ -56,7 +58,8 @@ Progress = Callable[[float, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """seed, until_s: in place of the world's own. folder: made for this run. capture, trace: written unless False.
+    """seed, until_s: in place of the world's own. folder: made for this run. capture (with the test keys that open it),
+    trace: written unless False.
 
     world_file: what the world is called on a command line; left out, its name.
     """
@@ -175,6 +178,9 @@ class _Run:
         store = await SqliteStore.open(self.files["database"], survives_power_loss=False)
         try:
             population = Population(world)
+            if self.options.capture:
+                self.files["secrets"] = self.options.folder / SECRETS
+                write_secrets(population, self.files["secrets"])
             await self._enter_archive(store, population)
             net = SimNet(self.loop)
             self.field = Field(

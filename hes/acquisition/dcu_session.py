@@ -133,10 +133,13 @@ class DcuSession(asyncio.Protocol):
         self.close(f"neither 376.1 nor DLMS wrapper: {fault.message}")
 
     def _take_terminal(self, frame: Qgdw376Frame) -> None:
-        service = qgdw376.link_service(frame)
         terminal_id = str(frame.terminal)
         self._introduce(terminal_id)
-        self._tap_in(frame.encode())
+        try:
+            service, note = qgdw376.link_service(frame), ""
+        except RemoteProtocolError as error:
+            service, note = None, error.message
+        self._tap_in(frame.encode(), note)
         if service is None:
             self.counters.unexpected += 1
         elif self.terminal_id not in (None, terminal_id):

@@ -122,12 +122,15 @@ def _octets_of(file: str) -> bytes:
 
 @dataclass(slots=True)
 class _Totals:
-    """What was seen: frames (and octets between frames) without a fault and with one, APDUs, faults."""
+    """What was seen: frames (and octets between frames) without a fault and with one, APDUs, faults;
+    frames of which only the beginning was written down.
+    """
 
     valid: int = 0
     invalid: int = 0
     apdus: int = 0
     faults: int = 0
+    cut: int = 0
 
     def add(self, node: Node) -> None:
         found = sum(1 for _ in faults(node))
@@ -137,7 +140,10 @@ class _Totals:
 
     def __str__(self) -> str:
         frames = _counted(self.valid + self.invalid, "frame")
-        return f"{frames}: {self.valid} valid, {self.invalid} invalid; {_counted(self.apdus, 'APDU')}"
+        text = f"{frames}: {self.valid} valid, {self.invalid} invalid; {_counted(self.apdus, 'APDU')}"
+        if not self.cut:
+            return text
+        return f"{text}; {_counted(self.cut, 'frame')} more of which the trace has only the beginning: use the capture"
 
 
 def _counted(count: int, noun: str) -> str:
@@ -153,6 +159,10 @@ def _decoded(frames: Iterator[Heard], keys: InspectorKeys, totals: _Totals) -> I
             inspector = inspectors[heard.session] = FrameInspector(keys)
             if len(inspectors) > SESSIONS_MAX:
                 inspectors.popitem(last=False)
+        if heard.is_cut:
+            totals.cut += 1
+            yield heard, Node(label="frame", value="only its beginning is in the trace", length=len(heard.octets))
+            continue
         before = inspector.apdus
         is_frame = heard.is_frame or starts_hdlc(heard.octets)  # HDLC says what is wrong with it
         node = inspector.inspect(heard.octets) if is_frame else _no_frame(heard.octets)
@@ -190,6 +200,7 @@ def _print_json(decoded: Iterator[tuple[Heard, Node]], kind: str, notes: tuple[s
         "valid_frames": totals.valid,
         "invalid_frames": totals.invalid,
         "apdus": totals.apdus,
+        "cut_frames": totals.cut,
         "invalid": totals.faults,
         "notes": list(notes),
     }

@@ -32,7 +32,7 @@ class Heard:
     """Octets that were sent. session: which conversation, frames of one belong together and are decoded so.
 
     way: from where to where, in words. time: when, as text. note: what is to be said about it besides.
-    is_frame: False for octets of a stream that start no frame.
+    is_frame: False for octets of a stream that start no frame. is_cut: only the beginning of a frame was written down.
     """
 
     octets: bytes
@@ -41,6 +41,7 @@ class Heard:
     time: str = ""
     note: str = ""
     is_frame: bool = True
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,9 @@ def _as_text(octets: bytes) -> str | None:
 def _from_text(found: list[TextFrame]) -> Iterator[Heard]:
     words = {TO_DEVICE: "to the device", FROM_DEVICE: "from the device", "": ""}
     for frame in found:
+        if frame.is_cut:
+            yield Heard(frame.octets, frame.session, words[frame.direction], frame.time, is_cut=True)
+            continue
         for piece in _pieces(frame.octets):
             way = words[frame.direction]
             place = f"line {frame.line}"

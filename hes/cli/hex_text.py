@@ -26,7 +26,7 @@ DUMP_OCTETS_MAX: Final = 16  # of one line of a dump
 TO_DEVICE: Final = "->"
 FROM_DEVICE: Final = "<-"
 
-_TRACE = re.compile(r"^(?P<time>\S+Z) (?P<session>\S+) (?P<arrow>[<>]) \d+ .* \| (?P<hex>[0-9a-f]+)(?:\.\.)?$")
+_TRACE = re.compile(r"^(?P<time>\S+Z) (?P<session>\S+) (?P<arrow>[<>]) \d+ .* \| (?P<hex>[0-9a-f]+)(?P<cut>\.\.)?$")
 _TRACE_EVENT = re.compile(r"^\d{4}-\S+Z \S+ (?:= |[<>] inside: )")
 _DUMP_END = re.compile(r"^\s*[0-9A-Fa-f]{4,8}:?\s*$")
 _DUMP = re.compile(r"^\s*(?:0x)?(?P<offset>[0-9A-Fa-f]{4,8}):?\s+(?P<rest>[0-9A-Fa-f]{2}.*)$")
@@ -52,13 +52,17 @@ _HEADING = re.compile(r"^\s*\[.*\]\s*$")
 
 @dataclass(frozen=True, slots=True)
 class TextFrame:
-    """Octets found in text. line: where they start, from 1. direction: "->", "<-" or "" when nothing says it."""
+    """Octets found in text. line: where they start, from 1. direction: "->", "<-" or "" when nothing says it.
+
+    is_cut: a trace of amiloop left out the octets behind these.
+    """
 
     octets: bytes
     line: int
     direction: str = ""
     time: str = ""
     session: str = ""
+    is_cut: bool = False
 
 
 def frames_in_text(text: str, makes_sense: Callable[[bytes], bool]) -> list[TextFrame]:
@@ -180,7 +184,8 @@ def _line(line: str, number: int) -> TextFrame | None:
     trace = _TRACE.match(line)
     if trace is not None:
         arrow = TO_DEVICE if trace["arrow"] == ">" else FROM_DEVICE
-        return TextFrame(bytes.fromhex(trace["hex"]), number, arrow, trace["time"], trace["session"])
+        octets, is_cut = bytes.fromhex(trace["hex"]), trace["cut"] is not None
+        return TextFrame(octets, number, arrow, trace["time"], trace["session"], is_cut)
     if _TRACE_EVENT.match(line):
         return None
     time = _TIME.search(line)

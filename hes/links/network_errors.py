@@ -32,7 +32,7 @@ def why_not_listening(host: str, port: int, error: OSError) -> str:
         return f"host {host} is not known: listen on an address of this machine, such as 0.0.0.0"
     if error.errno == errno.EADDRINUSE:
         return f"port {port} of {host} is busy: stop the program that listens there or choose another port"
-    if error.errno == errno.EADDRNOTAVAIL:
+    if error.errno in {errno.EADDRNOTAVAIL, None}:  # asyncio of Python 3.13 says it without a number
         return f"{host} is not an address of this machine: listen on one that is, such as 0.0.0.0"
     if error.errno == errno.EACCES:
         return f"port {port} needs more rights than this program has: choose one above 1023"

@@ -11,6 +11,7 @@ asks must know.
 
 Late answers. Frames are numbered, so an answer is never taken for that to another request. An exchange that was
 cancelled or took too long leaves its answer outstanding: the next one waits until the link has it, and it is dropped.
+What comes in an I frame and is not the answer after all (the client knows it by its invoke-id) leaves `next_answer`.
 
 Source: docs/protocols/hdlc.md §5-§7; the rules for late answers and for changing addresses are ours [A].
 """
@@ -18,6 +19,7 @@ Source: docs/protocols/hdlc.md §5-§7; the rules for late answers and for chang
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -40,7 +42,14 @@ from hes.dlms.hdlc.link_events import (
 from hes.dlms.hdlc.link_settings import CLIENT_DEFAULTS, ClientLinkSettings
 from hes.dlms.hdlc.parameters import Parameters
 from hes.errors import HesError, LinkError, LocalProtocolError, RemoteProtocolError
-from hes.protocols.wrapper_session import PUSH_TAGS, ExchangeTimeout, FrameTap, PushHandler, SessionLost
+from hes.protocols.wrapper_session import (
+    PUSH_TAGS,
+    SURPLUS_APDUS_MAX,
+    ExchangeTimeout,
+    FrameTap,
+    PushHandler,
+    SessionLost,
+)
 
 __all__ = ["ExchangeTimeout", "HdlcCounters", "HdlcSession", "LinkIsDown", "SessionLost"]
 
@@ -96,6 +105,7 @@ class HdlcSession(asyncio.Protocol):
         self._answer: asyncio.Future[bytes] | None = None
         self._change: asyncio.Future[LinkUp | LinkDown] | None = None
         self._queued: bytes | None = None  # a request that waits until the link is free
+        self._surplus: deque[bytes] = deque(maxlen=SURPLUS_APDUS_MAX)
         self._orphaned = False  # an answer is outstanding that nobody waits for any more
         self._down: LinkIsDown | None = None  # why the link went down by itself
         self._deadline_s = 0.0
@@ -138,13 +148,25 @@ class HdlcSession(asyncio.Protocol):
         self._answer = asyncio.get_running_loop().create_future()
         self._deadline_s = self._now_s() + self.timeout_s
         self.counters.exchanges += 1
+        self._surplus.clear()
         self._queued = apdu
-        try:
-            self._send_queued()
-            self._arm()
-            return await self._answer
-        finally:
-            self._leave_exchange()
+        return await self._finished(self._answer)
+
+    async def next_answer(self) -> bytes:
+        """Wait for one more APDU, after one that was not the answer: the device is asked for it.
+
+        Raises as `exchange` does.
+        """
+        self._check_free()
+        if self._surplus:
+            self.counters.late_answers -= 1
+            return self._surplus.popleft()
+        if self._down is not None:
+            raise self._down
+        self._link.expect_answer(self._now_s())
+        self._answer = asyncio.get_running_loop().create_future()
+        self._deadline_s = self._now_s() + self.timeout_s
+        return await self._finished(self._answer)
 
     def close(self) -> None:
         """DISC where there is a link, and the end of the connection; whoever waits gets SessionLost. Twice is once."""
@@ -224,6 +246,14 @@ class HdlcSession(asyncio.Protocol):
             if event is None:  # given up by us: what comes now means nothing any more
                 self._link.line_lost()
 
+    async def _finished(self, answer: asyncio.Future[bytes]) -> bytes:
+        try:
+            self._send_queued()
+            self._arm()
+            return await answer
+        finally:
+            self._leave_exchange()
+
     def _leave_exchange(self) -> None:
         """Whatever has become of it; an answer that has not come is outstanding if its request went out."""
         self._answer = None
@@ -262,9 +292,12 @@ class HdlcSession(asyncio.Protocol):
             self._push(self._ends[1].upper, self._ends[0], apdu)
             if self._link.state is State.CONNECTED and (self._answer is not None or self._orphaned):
                 self._link.expect_answer(self._now_s())
-        elif self._orphaned or self._answer is None or self._answer.done():
+        elif self._orphaned:
             self._orphaned = False
             self.counters.late_answers += 1
+        elif self._answer is None or self._answer.done():
+            self.counters.late_answers += 1
+            self._surplus.append(apdu)
         else:
             self._answer.set_result(apdu)
 

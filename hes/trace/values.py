@@ -73,10 +73,9 @@ def _text(octets: bytes, offset: int) -> str:
 def _rows_text(octets: bytes, position: int, count: int) -> str:
     """How many, the first and the last."""
     row, end = axdr.decode_value(octets, position)
-    rows = "1 row" if count == 1 else f"{count} rows"
-    text = f"{rows}, first {_row_text(row)}" if count > 1 else f"{rows}, {_row_text(row)}"
     if count == 1:
-        return text
+        return f"1 row, {_shortened(_plain_text(row))}"
+    text = f"{count} rows, first {_row_text(row)}"
     # rows of one profile are of one length, save that the first may say what null-data repeats
     for whole, number in ((len(octets) - position, count), (len(octets) - end, count - 1)):
         row_octets, rest = divmod(whole, number)

@@ -83,7 +83,7 @@ def _figures(result: RunResult) -> list[tuple[str, str]]:
 
 
 def _share(share: float | None, of_what: str) -> str:
-    return f"nothing yet {of_what.removeprefix('of ')}" if share is None else f"{100 * share:.2f} % {of_what}"
+    return "nothing yet" if share is None else f"{100 * share:.2f} % {of_what}"
 
 
 def _dcu_table(result: RunResult) -> Table:

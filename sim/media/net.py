@@ -328,7 +328,7 @@ class SimTransport(asyncio.Transport):
             self.connection.send(self, piece)
         if not self._is_writing_paused and self.get_write_buffer_size() > self._high_octets:
             self._is_writing_paused = True
-            self._call(self._protocol.pause_writing)
+            self._protocol.pause_writing()  # in the caller's context, as asyncio does: it may be our own callback
 
     def close(self) -> None:
         if not self._is_closing:

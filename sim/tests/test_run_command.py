@@ -50,7 +50,7 @@ def test_json_is_one_object_with_what_a_pipeline_needs(
     assert result["values_due"] == result["values_read"] == 9 * (96 * 4 + 6) + 9 * 32 * 4
     assert result["virtual_s"] == 9 * 3600
     files = {name: Path(path) for name, path in result["files"].items()}
-    assert set(files) == {"database", "report", "capture", "trace"}
+    assert set(files) == {"database", "report", "capture", "trace", "secrets"}
     assert all(path.stat().st_size > 1000 for path in files.values())
     conversations = read_capture(files["capture"]).conversations
     assert sum(len(conversation.chunks) for conversation in conversations) > 500
@@ -76,9 +76,23 @@ def test_a_share_that_a_pipeline_asks_for_decides_the_exit_status(
     short = ["run", str(world), "--out", str(tmp_path), "--until", "01:00", "--no-report", "--no-capture", "--no-trace"]
     assert amiloop([*short, "--min-success", "0.5"]) == 1, "nothing is due yet: that is no success"
     captured = capsys.readouterr()
-    assert "nothing yet is due" in captured.out
+    assert "success at the end  nothing yet" in captured.out
     assert "less than 50" in captured.err
     assert amiloop([*short[:5], "07:00", *short[6:], "--min-success", "0.99"]) == 0
+
+
+def test_the_capture_is_opened_by_the_test_keys_beside_it(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert amiloop(["run", str(world), "--out", str(tmp_path), "--until", "01:00", "--no-report", "--no-trace"]) == 0
+    folder = tmp_path / "small-001"
+    capsys.readouterr()
+    command = ["decode", str(folder / "capture.pcapng"), "--secrets", str(folder / "test-secrets.toml"), "--short"]
+    assert amiloop(command) == 0
+    text = capsys.readouterr().out
+    assert text.count("Profile generic.buffer, load profile 1") >= 9, "every meter was asked for its load profile"
+    assert text.count("Clock.time, clock: Mon 2026-03-02 00:") >= 9, "and every answer is readable"
+    assert "invalid" not in text
 
 
 def test_the_report_links_to_the_files_beside_it_and_says_how_to_run_again(world: Path, tmp_path: Path) -> None:

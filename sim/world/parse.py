@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from hes import resources, toml_file
+from hes.acquisition.grids import DailyGrid, at_local_time_s
 from hes.acquisition.plans import Plan
 from hes.acquisition.retries import NO_RETRIES, RetryPolicy
 from hes.protocols.qgdw376 import TerminalId
@@ -161,7 +162,8 @@ def _plan(source: PlanTable, zone: str, start_s: int) -> Plan:
     every = source.every or DAY_S
     lookback_s = source.lookback or every
     # what was captured before the start is the business of plans that look back a day or more
-    valid_from_s = start_s if lookback_s >= DAY_S else start_s + lookback_s
+    first_at_s = 0 if lookback_s >= DAY_S else lookback_s
+    valid_from_s = at_local_time_s(zone, DailyGrid(zone).index_at_or_before(start_s), first_at_s)
     return Plan(
         name=source.name,
         item=source.what,

@@ -145,7 +145,7 @@ def _said_by_us(tree: dict[str, Any]) -> list[tuple[str, Any]]:
         elif label.endswith("max receive PDU size"):
             said.append(("size", plain))
         elif label == "conformance":
-            conformance = int(plain, 16)
+            conformance = int(str(plain), 16)
         elif kind in widths:
             said.append((kind, f"{plain:0{widths[kind]}x}"))
         elif kind == "float32":
@@ -284,6 +284,18 @@ def test_a_trace_that_amiloop_wrote_is_read_again(tmp_path: Path) -> None:
     assert "to the device" in second["way"]
 
 
+def test_frames_that_a_trace_cut_short_are_no_faults(tmp_path: Path) -> None:
+    with TextTap(tmp_path / "trace.txt", hex_octets_max=12) as tap:
+        tap.frame(1_734_264_000.25, "a", Direction.TO_DEVICE, wrapper.encode(1, 16, bytes.fromhex(CLOCK_ANSWER)))
+        tap.deciphered(1_734_264_000.25, "a", Direction.TO_DEVICE, bytes.fromhex(GET_CLOCK))
+        tap.frame(
+            1_734_264_000.5, "a", Direction.FROM_DEVICE, wrapper.encode(1, 16, bytes.fromhex("C0020100000005")[:4])
+        )
+    done = run(str(tmp_path / "trace.txt"))
+    assert done.stderr.startswith("1 frame: ")
+    assert "1 frame more of which the trace has only the beginning: use the capture" in done.stderr
+
+
 # binary, captures from a pipe
 
 
@@ -379,7 +391,9 @@ def test_hex_with_something_else_in_it_is_refused_with_its_place(text: str, said
     assert exit_status(done.exception) == 1
 
 
-@pytest.mark.parametrize("nothing", [b"no digits at all\n", b"\n\n", b"see deadbeef for it\n", bytes(300), b"\xff\xfe\x01"])
+@pytest.mark.parametrize(
+    "nothing", [b"no digits at all\n", b"\n\n", b"see deadbeef for it\n", bytes(300), b"\xff\xfe\x01"]
+)
 def test_what_is_neither_capture_nor_octets_is_not_recognised(nothing: bytes) -> None:
     done = run("-", stdin=nothing)
     assert isinstance(done.exception, HesError)

@@ -197,12 +197,12 @@ def test_an_object_that_is_refused_says_so_and_the_others_are_read(meter: MeterO
 
 
 def test_what_the_public_client_does_not_see_is_said_with_what_to_do(meter: MeterOnTcp) -> None:
-    done = run(meter, "1.0.1.8.0.255")
+    done = run(meter, "9.9.9.9.9.9")
     assert done.return_value == 1
     assert "client 16 (public) may not see it; try another --client or --auth" in done.stdout
-    assert "0/1.0.1.8.0.255" not in done.stdout
-    (found,) = json.loads(run(meter, "1.0.1.8.0.255", "--json").stdout)["objects"]
-    assert (found["class_id"], found["object"]) == (None, "1.0.1.8.0.255/2")
+    assert "0/9.9" not in done.stdout
+    (found,) = json.loads(run(meter, "9.9.9.9.9.9", "--json").stdout)["objects"]
+    assert (found["class_id"], found["object"]) == (None, "9.9.9.9.9.9/2")
 
 
 def test_json_has_numbers_as_numbers_and_times_in_iso_8601(meter: MeterOnTcp) -> None:

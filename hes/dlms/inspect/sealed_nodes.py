@@ -239,5 +239,5 @@ def _unopened(sealed: Sealed, reason: str, base: int, *, is_bound: bool) -> Open
     if is_unknown:
         text = reason or f"no {sealed.scope.value} keys are given"
     else:
-        text = f"the keys that are given do not open it ({reason})"
+        text = "the keys that are given do not open it"
     return Opened(reason=Node(label="sealed", value=text))

@@ -3,10 +3,14 @@
 import asyncio
 import selectors
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
+from hes.dlms import axdr
+from hes.dlms.client import Client
+from hes.dlms.client_settings import ClientSettings
 from hes.dlms.hdlc import frame as frames
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.hdlc.frame import Kind
@@ -15,8 +19,11 @@ from hes.dlms.hdlc.link_events import DownReason, LinkUp, Received, Transmit
 from hes.dlms.hdlc.link_flow import LLC_RESPONSE
 from hes.dlms.hdlc.link_settings import ClientLinkSettings, ServerLinkSettings
 from hes.dlms.hdlc.parameters import Parameters
+from hes.dlms.server import Server
+from hes.dlms.tests import bench_meter
 from hes.errors import LinkError, LocalProtocolError, RemoteProtocolError
 from hes.links.registry import Links
+from hes.protocols.dlms_cosem import DlmsSession
 from hes.protocols.hdlc_session import ExchangeTimeout, HdlcSession, LinkIsDown, SessionLost
 
 METER = ServerAddress(1, 17, 2)
@@ -54,6 +61,7 @@ class Meter(asyncio.Transport):
         self.loop = loop
         self.line = LineDispatcher({METER: ServerLinkSettings(limits=LIMITS, inactivity_s=3600.0)})
         self.answer: Callable[[bytes], bytes | None] = lambda apdu: ANSWER
+        self.answer_of: Callable[[int, bytes], bytes | None] = lambda _, apdu: self.answer(apdu)
         self.silent = self.closed = False
         self.requests: list[tuple[Peer, Received]] = []
         self.links = 0
@@ -70,7 +78,7 @@ class Meter(asyncio.Transport):
                 self.links += 1
             elif isinstance(event, Received):
                 self.requests.append((peer, event))
-                answer = self.answer(event.apdu)
+                answer = self.answer_of(peer.client_sap, event.apdu)
                 if answer is not None:
                     self.answers(answer)
 
@@ -96,6 +104,14 @@ def loop() -> Iterator[VirtualTimeLoop]:
     loop = VirtualTimeLoop()
     yield loop
     loop.close()
+
+
+class FixedEntropy:
+    def octets(self, count: int) -> bytes:
+        return bytes(range(1, count + 1))
+
+    def uniform(self, low: float, high: float) -> float:
+        return low
 
 
 class Bench:
@@ -292,6 +308,46 @@ def test_a_notification_in_an_i_frame_is_not_the_answer_and_the_answer_is_asked_
     assert bench.frames[-2:] == [(True, "RR(1) P/F 21>0223"), (False, "I(1,1) P/F 0223>21, 12 octets")]
 
 
+def test_the_answer_behind_one_to_something_else_can_be_asked_for(bench: Bench) -> None:
+    async def two() -> tuple[bytes, bytes]:
+        bench.meter.silent = True
+        own = METER.encode()
+        other = frames.encode(b"\x21", own, frames.control(Kind.I, receive=1), LLC_RESPONSE + b"\xc4\x01\xc0\x01\x02")
+        answer = frames.encode(b"\x21", own, frames.control(Kind.I, send=1, receive=1), LLC_RESPONSE + ANSWER)
+        bench.loop.call_later(0.1, bench.session.data_received, other)
+        bench.loop.call_later(0.7, bench.session.data_received, answer)
+        return await bench.session.exchange(GET), await bench.session.next_answer()
+
+    bench.connected()
+    assert bench.run(two()) == (b"\xc4\x01\xc0\x01\x02", ANSWER)
+    assert bench.frames[-2] == (True, "RR(1) P/F 21>0223")
+
+
+def test_the_answer_is_not_lost_when_it_comes_together_with_another(bench: Bench) -> None:
+    async def two() -> tuple[bytes, bytes]:
+        bench.meter.silent = True
+        own = METER.encode()
+        octets = [
+            frames.encode(b"\x21", own, frames.control(Kind.I, send=send, receive=1, final=bool(send)), information)
+            for send, information in enumerate((LLC_RESPONSE + b"\xc4\x01\xc0\x01\x02", LLC_RESPONSE + ANSWER))
+        ]
+        bench.loop.call_later(0.1, bench.session.data_received, b"".join(octets))
+        return await bench.session.exchange(GET), await bench.session.next_answer()
+
+    bench.connected()
+    assert bench.run(two()) == (b"\xc4\x01\xc0\x01\x02", ANSWER)
+    assert bench.session.counters.late_answers == 0
+
+
+def test_the_next_answer_of_a_silent_meter_ends_the_link(bench: Bench) -> None:
+    bench.connected()
+    bench.meter.silent = True
+    with pytest.raises(ExchangeTimeout, match="asked 4 times"):
+        bench.run(bench.session.next_answer())
+    with pytest.raises(LinkIsDown):
+        bench.run(bench.session.next_answer())
+
+
 def test_a_cancelled_exchange_leaves_the_session_usable_and_its_answer_is_dropped(bench: Bench) -> None:
     async def cancelled() -> bytes:
         bench.meter.answer = lambda apdu: None
@@ -389,6 +445,30 @@ def test_a_session_that_is_not_connected_says_so(loop: VirtualTimeLoop) -> None:
     session = HdlcSession(client_sap=16, server=METER, timeout_s=1.0)
     with pytest.raises(LocalProtocolError, match="not connected"):
         loop.run_until_complete(session.exchange(GET))
+
+
+def test_an_association_with_hls_reads_a_profile_in_blocks_and_segments(bench: Bench) -> None:
+    """All of it together: clients of two associations, our COSEM server and a link of 64 octets."""
+    meter = bench_meter.BenchMeter()
+    server = Server(bench_meter.DEVICE, meter, entropy=bench_meter.challenge, challenge_octets=8)
+    bench.meter.answer_of = lambda client_sap, apdu: server.receive(client_sap, apdu, bench_meter.NOW_S)
+
+    async def reads(settings: ClientSettings, class_id: int, obis: bytes, attribute: int) -> Any:
+        exchange = partial(bench.session.exchange, client_sap=settings.client_sap, server_sap=settings.server_sap)
+        client = Client(settings, send_counter=1)
+        dlms = DlmsSession(client, exchange, FixedEntropy(), next_answer=bench.session.next_answer)
+        await dlms.open()
+        value = axdr.decode_value(await dlms.get(class_id, obis, attribute))[0]
+        await dlms.release()
+        return value
+
+    async def both() -> tuple[int, int]:
+        clock = await reads(bench_meter.public(), 8, bench_meter.CLOCK, 2)
+        profile = await reads(bench_meter.hls(), 7, bench_meter.LOAD_PROFILE, 2)
+        return len(clock), len(profile)
+
+    assert bench.run(both()) == (12, 96)
+    assert bench.session.counters.links == 2
 
 
 def test_one_timer_serves_everything(bench: Bench) -> None:

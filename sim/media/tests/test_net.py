@@ -355,3 +355,43 @@ def test_a_thousand_dialling_modems_repeat_exactly_from_a_seed() -> None:
     assert times != connect_all(2)
     assert times == sorted(times)
     assert math.isfinite(times[-1])
+
+
+def test_an_answer_too_large_for_the_buffer_pauses_the_writer_inside_its_own_callback() -> None:
+    """`pause_writing` comes from `write`, which a protocol calls in `data_received`: the connection must live on."""
+    loop, size = VirtualLoop(), 1 << 20
+
+    class Answering(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.paused = 0
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(bytes(size))
+
+        def pause_writing(self) -> None:
+            self.paused += 1
+
+    class Asking(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.received = 0
+            self.whole = loop.create_future()
+
+        def data_received(self, data: bytes) -> None:
+            self.received += len(data)
+            if self.received == size:
+                self.whole.set_result(None)
+
+    async def main() -> None:
+        links, answering = SimNet(loop).links(Lan(loop)), Answering()
+        await links.listen("sim-listen://place", lambda: answering)
+        transport, asking = await links.connect("sim://place", Asking)
+        transport.write(b"go")
+        async with asyncio.timeout(3600):
+            await asking.whole
+        assert answering.paused == 1
+
+    run(main(), loop=loop)

@@ -44,7 +44,9 @@ def test_snrm_and_ua_say_their_parameters_by_name() -> None:
         "window, receive: 3",
     ]
     assert not list(faults(tree))
-    bare = Conversation().inspect(frames.encode(CLIENT, SERVER, frames.control(Kind.UA), bytes.fromhex("81800420020040")))
+    bare = Conversation().inspect(
+        frames.encode(CLIENT, SERVER, frames.control(Kind.UA), bytes.fromhex("81800420020040"))
+    )
     assert "item 20, not known: 0040" in lines(bare)
     assert "window, receive: 1 (not said: the default)" in lines(bare)
 
