@@ -24,7 +24,7 @@ run: $(VENV)/.run  ## a day of a neighbourhood, read by the head-end in virtual 
 	@$(BIN)/amiloop run "$(WORLD)"
 
 test: $(VENV)/.test  ## every test, with the independent implementations as second opinion
-	@$(BIN)/pytest -n $${PYTEST_WORKERS:-2} --dist loadgroup $(ARGS)
+	@$(BIN)/pytest -n $${PYTEST_WORKERS:-2} --dist loadfile $(ARGS)
 
 lint: $(VENV)/.lint  ## style, types and import directions
 	@$(BIN)/ruff check .

@@ -1,13 +1,13 @@
 """Whole sessions over loopback: connect, associate with a password, three GETs, release, close.
 
-One `amiloop meter --tcp` in another process serves everybody, on uvloop. The clients take turns, one session after the
-other: ours (WrapperSession and DlmsSession, opened by hes.links) on uvloop and on asyncio, and two independent ones,
-unmodified, each with a blocking socket. All must read the same: a name, the scaler and unit of a register, and its value,
-which may only rise from one session to the next.
+One `amiloop meter --tcp` in another process serves everybody, on uvloop. The clients take turns, one session after
+the other: ours (WrapperSession and DlmsSession, opened by hes.links) on uvloop and on asyncio, and two independent
+ones, unmodified, each with a blocking socket. All must read the same: a name, the scaler and unit of a register, and
+its value, which may only rise from one session to the next.
 
-Time on the wire counts for all of them alike, and so does the meter's work; so the ratios are those of what an operator
-sees, not of client code alone. The log of dlms-cosem is silenced, for as released it is 3 to 4 times slower. Every client
-closes with a reset (SO_LINGER 0), or ports in TIME_WAIT would slow the later rounds down.
+Time on the wire and the meter's work count for all of them alike: the ratios are those of what an operator sees, not
+of client code alone. The log of dlms-cosem is silenced, for as released it is 3 to 4 times slower. Every client closes
+with a reset (SO_LINGER 0), or ports in TIME_WAIT would slow the later rounds down.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def _dlms_cosem(meter: Meter) -> Values:
 
 
 def _gurux(meter: Meter) -> Values:
-    client = GXDLMSClient(True, READING, 1, Authentication.LOW, meter.password, InterfaceType.WRAPPER)
+    client = GXDLMSClient(True, READING, 1, Authentication.LOW, meter.password, InterfaceType.WRAPPER)  # noqa: FBT003 - its own
     with socket.create_connection((meter.host, meter.port), DEADLINE_S) as line:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
 

@@ -10,8 +10,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from hes.acquisition.causes import Cause
+from hes.acquisition.grids import DailyGrid, local_midnight_s
 from hes.reports.figures import DcuFigures, HopFigures, Mark, Progress
 from hes.reports.run_report import RunReport, write_run_report
+from hes.store import queries
+from hes.store.missing_ranges import times_of
 from hes.store.sqlite import reader_engine
 from hes.store.tables import attempt, device, plan_occurrence, reading, session_event
 from sim.result import RunResult
@@ -172,18 +176,35 @@ def _dcus(outcome: RunOutcome, connection: Connection) -> tuple[DcuFigures, ...]
 
 
 def _day_complete_at(world: World, connection: Connection) -> dict[str, int]:
-    """By meter number: when (epoch ms) the last value of the day before the start came in, if all that came is whole.
+    """By meter number: when (epoch ms) the last value of the day before the start came in, if all that can is here.
 
-    A day is whole when it has as many stamps as the fullest meter of the world has: rows that a meter never captured
-    cannot come, and those meters are told apart by the missing table.
+    A day is whole when it has as many stamps as the fullest day of a meter of the same profile; stamps that the meter
+    never captured cannot come and are not waited for.
     """
-    day_from_s, day_to_s = world.start_epoch_s - DAY_S, world.start_epoch_s
+    day_to_s = world.start_epoch_s
+    day_from_s = local_midnight_s(world.zone, DailyGrid(world.zone).index_at_or_before(day_to_s) - 1)
     stamps = func.count(func.distinct(reading.c.time_s))
     rows = connection.execute(
-        select(device.c.number, stamps, func.max(reading.c.received_ms))
+        select(device.c.id, device.c.number, device.c.profile, stamps, func.max(reading.c.received_ms))
         .join_from(reading, device, reading.c.device_id == device.c.id)
         .where(reading.c.time_s > day_from_s, reading.c.time_s <= day_to_s, reading.c.version == 0)
-        .group_by(device.c.number)
+        .group_by(device.c.id)
     ).all()
-    most = max((count for _, count, _ in rows), default=0)
-    return {number: received_ms for number, count, received_ms in rows if count == most}
+    absent = _never_captured(connection, day_from_s, day_to_s)
+    most: dict[str, int] = {}
+    for _, _, profile, count, _ in rows:
+        most[profile] = max(count, most.get(profile, 0))
+    return {
+        number: received_ms
+        for device_id, number, profile, count, received_ms in rows
+        if count + len(absent.get(device_id, ())) >= most[profile]
+    }
+
+
+def _never_captured(connection: Connection, after_s: int, upto_s: int) -> dict[int, set[int]]:
+    """By device: the stamps of the day that it was shown never to have captured."""
+    found: dict[int, set[int]] = {}
+    for row in queries.missing(connection, from_s=after_s + 1):
+        if row.cause == Cause.NEVER_CAPTURED.value:
+            found.setdefault(row.device_id, set()).update(t for t in times_of(row) if after_s < t <= upto_s)
+    return found

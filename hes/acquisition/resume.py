@@ -63,6 +63,8 @@ async def resume(
     covered = [*past.closed, *past.still_open]
     if not covered:
         return []
+    windows = [PlanOccurrence(each.plan, each.opens_s, each.closes_s) for each in past.closed]
+    await store.add_occurrences(windows)  # those that nobody opened as well: the next head-end must know of them
     first_s = min(occurrence.covers_from_s for occurrence in covered)
     names = {occurrence.item for occurrence in covered}
     channels = {

@@ -1,104 +1,86 @@
-"""Read any DLMS meter over TCP: registers with units, profiles as tables."""
+"""Read any DLMS meter over any link: registers with units, profiles as tables."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from typing import Any, Final
 
 import click
 
 from hes.cli.exit_status import ExitStatus
+from hes.cli.meter_times import turned
 from hes.cli.object_reference import ObjectReference
+from hes.cli.read_link import HDLC_TIMEOUT_S, WRAPPER_TIMEOUT_S, check_addresses, hdlc_address, is_serial
 from hes.cli.read_meter import frame_printer, read_meter
+from hes.cli.read_options import (
+    SAP,
+    Counter,
+    MeterAddress,
+    Moment,
+    ObisCode,
+    Reference,
+    Server,
+    check_range,
+    password_octets,
+)
 from hes.cli.read_output import outcome_json, outcome_lines
-from hes.cli.read_plan import COUNTER_OBJECT, MECHANISMS, PROTECTIONS, STYLES, Credentials, ReadPlan, client_settings
+from hes.cli.read_plan import (
+    COUNTER_OBJECT,
+    MECHANISMS,
+    PROTECTIONS,
+    PUBLIC_CLIENT,
+    STYLES,
+    Credentials,
+    ReadPlan,
+    client_settings,
+)
+from hes.cli.read_profile import choose_association, public_client, secrets_for
 from hes.cli.secrets import TITLE, DeviceSecrets, Secrets, key_option, secrets_option
-from hes.dlms.cosem_time import CosemDateTime, epoch_s
+from hes.devices import profiles
+from hes.devices.profiles import DeviceProfile
+from hes.dlms.client_settings import ClientSettings
+from hes.dlms.codes import Mechanism
+from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.inspect.node import render_text
 from hes.dlms.inspect.sealed_nodes import InspectorKeys
 from hes.dlms.obis import Obis
-from hes.dlms.security import INVOCATION_COUNTER_MAX
 from hes.entropy import SystemEntropy
-from hes.errors import LocalProtocolError
 from hes.links.registry import Links
 from hes.protocols.frame_inspector import FrameInspector
 
 DEFAULT_OBJECTS: Final = ("clock", "ldn")
-SAP: Final = click.IntRange(0, 0xFFFF)
 TRACE_ITEMS: Final = 3
-NO_ZONE: Final = b"\x80\x00"  # the deviation of a date-time that does not say one
-
-
-class Counter(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """An invocation counter, or `read` for None."""
-
-    name = "counter"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        if value is None or isinstance(value, int):
-            return value
-        if value == "read":
-            return None
-        text = str(value)
-        if not (text.isascii() and text.isdigit() and int(text) < INVOCATION_COUNTER_MAX):
-            self.fail(f"{text!r} is neither 'read' nor a number from 0 to {INVOCATION_COUNTER_MAX - 1}", param, ctx)
-        return int(text)
-
-
-class Moment(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """An ISO 8601 date or date and time, as the octets of a date-time; without a zone it is the meter's own time."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
-        if isinstance(value, bytes):
-            return value
-        try:
-            moment = datetime.fromisoformat(str(value).strip())
-        except ValueError:
-            self.fail(f"{value!r} is no date or time such as 2024-12-15 or 2024-12-15T12:30", param, ctx)
-        offset = moment.utcoffset()
-        return CosemDateTime(
-            year=moment.year,
-            month=moment.month,
-            day=moment.day,
-            weekday=moment.isoweekday(),
-            hour=moment.hour,
-            minute=moment.minute,
-            second=moment.second,
-            deviation_min=None if offset is None else -(offset // timedelta(minutes=1)),
-            status=0,
-        ).to_octets()
-
-
-class Reference(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
-    """An object, see hes.cli.object_reference."""
-
-    name = "object"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ObjectReference:
-        if isinstance(value, ObjectReference):
-            return value
-        try:
-            return ObjectReference.parse(str(value))
-        except LocalProtocolError as error:
-            self.fail(error.message, param, ctx)
-
-
-def _counter_object(_context: click.Context, _parameter: click.Parameter, value: str) -> Obis:
-    try:
-        return Obis.parse(value)
-    except LocalProtocolError as error:
-        raise click.BadParameter(error.message) from error
 
 
 @click.command()
 @click.argument("url")
 @click.argument("objects", type=Reference(), nargs=-1, metavar="[OBJECT]...")
 @click.option("--client", type=SAP, help="Client SAP; without it 16 (public), with --auth or keys 1 (management).")
-@click.option("--server", type=SAP, default=1, show_default=True, help="Logical device (server SAP).")
+@click.option(
+    "--server",
+    type=Server(),
+    metavar="SAP[/LOWER]",
+    help="Logical device, with HDLC also upper/lower such as 1/17; without it 1.",
+)
+@click.option(
+    "--hdlc/--wrapper",
+    "hdlc",
+    default=None,
+    help="What is spoken on the link; without it HDLC on serial:// and pty://, the DLMS wrapper elsewhere.",
+)
+@click.option(
+    "--address-octets",
+    type=click.Choice(["1", "2", "4"]),
+    help="Length of the HDLC server address; without it 1 for --server 1, 2 or 4 for --server 1/17.",
+)
+@click.option(
+    "--profile",
+    metavar="NAME|FILE",
+    help="Device profile: gives client, authentication, server, counter object and the sense of clock deviations.",
+)
+@click.option("--association", metavar="NAME", help="Which of the profile's; without it the safest the secrets allow.")
 @click.option(
     "--auth",
     type=click.Choice(list(MECHANISMS)),
@@ -133,75 +115,40 @@ def _counter_object(_context: click.Context, _parameter: click.Parameter, value:
 )
 @click.option(
     "--counter-object",
-    default=str(COUNTER_OBJECT),
-    show_default=True,
-    callback=_counter_object,
-    help="Where the public client reads the counter.",
+    type=ObisCode(),
+    metavar="OBIS",
+    help=f"Where the public client reads the counter; without it {COUNTER_OBJECT}.",
 )
-@click.option("--public-client", type=SAP, default=16, show_default=True, help="Client SAP that reads the counter.")
+@click.option("--public-client", type=SAP, help=f"Client SAP that reads the counter; without it {PUBLIC_CLIENT}.")
 @click.option(
     "--from", "first", type=Moment(), help="Of profiles: rows from this time on (meter's time, or with zone)."
 )
 @click.option("--to", "last", type=Moment(), help="Of profiles: rows up to this time.")
 @click.option(
-    "--timeout", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True, help="Seconds for one exchange."
+    "--timeout",
+    type=click.FloatRange(0.1, 3600),
+    help="Seconds for one exchange, 10; on HDLC seconds of silence, 20.",
 )
 @click.option("--trace", is_flag=True, help="Show every frame on standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def read(
-    url: str,
-    objects: tuple[ObjectReference, ...],
-    *,
-    client: int | None,
-    server: int,
-    auth: str | None,
-    protection: str,
-    style: str,
-    dedicated: bool,
-    counter: int | None,
-    counter_object: Obis,
-    public_client: int,
-    first: bytes | None,
-    last: bytes | None,
-    timeout: float,
-    trace: bool,
-    as_json: bool,
-    secrets: Secrets,
-    **given: Any,
+    url: str, objects: tuple[ObjectReference, ...], *, trace: bool, as_json: bool, secrets: Secrets, **given: Any
 ) -> int:
-    """Read objects of the meter at URL, such as tcp://192.0.2.7:4059.
+    """Read objects of the meter at URL: tcp://192.0.2.7:4059, udp://, serial:///dev/ttyUSB0?baud=9600, pty://.
 
     OBJECT is a name (clock, ldn, energy-import, load-profile, ...), an OBIS code (1.0.1.8.0.255, 1-0:1.8.0) or both
     with class and attribute (3/1.0.1.8.0.255/2). Without a class the meter's object list is read to find it. Registers
     are shown with scaler and unit, profiles as tables. Without OBJECT: clock and logical device name.
 
-    Ends with status 1 when an object could not be read, 3 when the meter refused the association.
+    Ends with status 1 when an object could not be read, 3 when the meter refused the association, 4 when it could not
+    be reached.
     """
-    _check_range(first, last)
-    credentials = _credentials(secrets, **given)
+    names = ("password", "key", "auth_key", "system_title", "meter_title")
+    credentials = _credentials(secrets, **{name: given.pop(name) for name in names})
     try:
-        settings = client_settings(
-            auth=auth,
-            credentials=credentials,
-            client=client,
-            server=server,
-            protection=protection,
-            style=style,
-            dedicated=dedicated,
-        )
+        plan = _plan(url, objects, credentials, _Options(**given))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    plan = ReadPlan(
-        url=url,
-        objects=objects or tuple(map(ObjectReference.parse, DEFAULT_OBJECTS)),
-        settings=settings,
-        timeout_s=timeout,
-        counter=counter,
-        counter_object=counter_object,
-        public_client=public_client,
-        first=first,
-        last=last,
-    )
     tap = _tracer(credentials) if trace else None
     outcome = asyncio.run(read_meter(plan, Links(), SystemEntropy(), tap))
     for finding in outcome.findings:
@@ -211,6 +158,95 @@ def read(
     else:
         click.echo("\n".join(outcome_lines(outcome)))
     return ExitStatus.OK if outcome.complete else ExitStatus.VERDICT_FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """The options as they were given, secrets apart; None where nobody said."""
+
+    client: int | None
+    server: MeterAddress | None
+    hdlc: bool | None
+    address_octets: str | None
+    profile: str | None
+    association: str | None
+    auth: str | None
+    protection: str
+    style: str
+    dedicated: bool
+    counter: int | None
+    counter_object: Obis | None
+    public_client: int | None
+    first: bytes | None
+    last: bytes | None
+    timeout: float | None
+
+
+def _plan(url: str, objects: tuple[ObjectReference, ...], credentials: Credentials, options: _Options) -> ReadPlan:
+    """What to do, options before the profile and the profile before defaults. Raises ValueError for wrong usage."""
+    check_range(options.first, options.last)
+    profile = None if options.profile is None else profiles.load(options.profile)
+    settings = _settings(profile, credentials, options)
+    counter_object, public, sign = options.counter_object, options.public_client, 1
+    if profile is not None:
+        sign = profile.deviation_sign
+        counter_object = counter_object or profile.invocation_counter
+        public = public_client(profile) if public is None else public
+    hdlc = is_serial(url) if options.hdlc is None else options.hdlc
+    plan = ReadPlan(
+        url=url,
+        objects=objects or tuple(map(ObjectReference.parse, DEFAULT_OBJECTS)),
+        settings=settings,
+        timeout_s=options.timeout or (HDLC_TIMEOUT_S if hdlc else WRAPPER_TIMEOUT_S),
+        counter=options.counter,
+        counter_object=counter_object or COUNTER_OBJECT,
+        public_client=PUBLIC_CLIENT if public is None else public,
+        first=_in_meter_sense(options.first, sign),
+        last=_in_meter_sense(options.last, sign),
+        hdlc=_hdlc_address(options, settings.server_sap, hdlc=hdlc),
+        deviation_sign=1 if profile is None else profile.deviation_sign,
+    )
+    check_addresses(plan)
+    return plan
+
+
+def _settings(profile: DeviceProfile | None, credentials: Credentials, options: _Options) -> ClientSettings:
+    auth, client, server = options.auth, options.client, options.server
+    if profile is not None:
+        offer = choose_association(profile, options.association, auth=auth, client=client, credentials=credentials)
+        auth = auth or offer.mechanism
+        if MECHANISMS[auth] is not Mechanism.HLS_GMAC:
+            credentials = secrets_for(offer, credentials)
+        client = offer.client_sap if client is None else client
+        server = server or MeterAddress(profile.server_sap)
+    elif options.association is not None:
+        raise ValueError("--association needs --profile: it is a profile that names associations.")
+    return client_settings(
+        auth=auth,
+        credentials=credentials,
+        client=client,
+        server=1 if server is None else server.upper,
+        protection=options.protection,
+        style=options.style,
+        dedicated=options.dedicated,
+    )
+
+
+def _hdlc_address(options: _Options, server_sap: int, *, hdlc: bool) -> ServerAddress | None:
+    """None on the wrapper, which has neither lower addresses nor lengths of them. Raises ValueError."""
+    server = options.server or MeterAddress(server_sap)
+    octets = None if options.address_octets is None else int(options.address_octets)
+    if hdlc:
+        return hdlc_address(server, octets)
+    if octets is not None:
+        raise ValueError("--address-octets is for HDLC: add --hdlc.")
+    if server.lower is not None:
+        raise ValueError(f"the wrapper has no lower address: say --server {server.upper}, or add --hdlc.")
+    return None
+
+
+def _in_meter_sense(moment: bytes | None, sign: int) -> bytes | None:
+    return moment if moment is None or sign == 1 else turned(moment)
 
 
 def _credentials(
@@ -226,30 +262,12 @@ def _credentials(
     title = meter_title or secrets.get("meter_title")
     device = secrets.device(title) or DeviceSecrets(system_title=title)
     return Credentials(
-        password=_password_octets(password) if password is not None else device.password or secrets.get("password"),
+        password=password_octets(password) if password is not None else device.password or secrets.get("password"),
         key=key or device.encryption_key or secrets.get("key"),
         auth_key=auth_key or device.authentication_key or secrets.get("auth_key"),
         system_title=system_title or secrets.get("system_title"),
         meter_title=device.system_title,
     )
-
-
-def _check_range(first: bytes | None, last: bytes | None) -> None:
-    """Raises UsageError when the range ends before it begins; times with and without a zone cannot be compared."""
-    if first is None or last is None or (first[9:11] == NO_ZONE) != (last[9:11] == NO_ZONE):
-        return
-    if epoch_s(first) > epoch_s(last):
-        raise click.UsageError("--from is later than --to: no row can be in that range.")
-
-
-def _password_octets(text: str) -> bytes:
-    prefix, _, digits = text.partition(":")
-    if prefix != "hex":
-        return text.encode("utf-8")
-    try:
-        return bytes.fromhex(digits)
-    except ValueError:
-        raise click.UsageError("--password starts with 'hex:' but what follows is not hex.") from None
 
 
 def _tracer(credentials: Credentials) -> Any:

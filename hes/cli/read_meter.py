@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from hes.cli.meter_times import with_sign
 from hes.cli.object_reference import ObjectReference
+from hes.cli.read_link import Session, explained, hang_up, open_session, set_link_up
 from hes.cli.read_plan import PUBLIC_CLIENT, ReadPlan
 from hes.cli.read_values import (
     BUFFER,
@@ -39,10 +40,10 @@ from hes.dlms.inspect.noting_reader import code_text
 from hes.dlms.obis import Obis
 from hes.dlms.selective_access import CaptureObject, by_range
 from hes.entropy import Entropy
-from hes.errors import AccessDenied, ConfigError, HesError, LinkError, RemoteProtocolError
+from hes.errors import AccessDenied, ConfigError, HesError, RemoteProtocolError
 from hes.links.registry import Links
 from hes.protocols.dlms_cosem import DlmsSession
-from hes.protocols.wrapper_session import ExchangeTimeout, FrameTap, WrapperSession
+from hes.protocols.wrapper_session import ExchangeTimeout, FrameTap, SessionLost
 
 ASSOCIATION_CLASS = 15
 DATA_CLASS = 1
@@ -71,43 +72,35 @@ class ReadOutcome:
 
 async def read_meter(plan: ReadPlan, links: Links, entropy: Entropy, tap: FrameTap | None = None) -> ReadOutcome:
     """Read what the plan says. Raises HesErrors whose sentences say what an operator can do."""
-    session = await _connect(plan, links, tap)
+    session = await open_session(plan, links, tap)
     try:
-        counter = plan.counter or 0
-        if plan.reads_counter:
-            counter = await _read_counter(plan, session, entropy)
-        dlms = _session(Client(plan.settings, send_counter=counter), session, entropy)
-        outcome = ReadOutcome()
-        outcome.associated = await _open(dlms, plan)
-        outcome.findings = [finding.text for finding in outcome.associated.findings]
-        await _Reader(dlms, plan, outcome).read_all()
-        await _release(dlms, outcome)
+        outcome = await _converse(plan, session, entropy)
+        await hang_up(session)
         return outcome
+    except SessionLost as error:
+        raise explained(error, plan) from error
+    except HesError:
+        await hang_up(session)
+        raise
     finally:
         session.close()
 
 
-async def _connect(plan: ReadPlan, links: Links, tap: FrameTap | None) -> WrapperSession:
-    make = partial(
-        WrapperSession,
-        client_sap=plan.settings.client_sap,
-        server_sap=plan.settings.server_sap,
-        timeout_s=plan.timeout_s,
-        peer=plan.url,
-        tap=tap,
-    )
-    try:
-        async with asyncio.timeout(plan.timeout_s):
-            _, session = await links.connect(plan.url, make)
-    except TimeoutError:
-        raise LinkError(
-            f"{plan.url} did not answer within {plan.timeout_s:g} s: check the address, the route and the meter.",
-            url=plan.url,
-        ) from None
-    return session
+async def _converse(plan: ReadPlan, session: Session, entropy: Entropy) -> ReadOutcome:
+    counter = plan.counter or 0
+    if plan.reads_counter:
+        counter = await _read_counter(plan, session, entropy)
+    dlms = _session(Client(plan.settings, send_counter=counter), session, entropy)
+    outcome = ReadOutcome()
+    await set_link_up(session, plan, plan.settings)
+    outcome.associated = await _open(dlms, plan)
+    outcome.findings = [finding.text for finding in outcome.associated.findings]
+    await _Reader(dlms, plan, outcome).read_all()
+    await _release(dlms, outcome)
+    return outcome
 
 
-def _session(client: Client, session: WrapperSession, entropy: Entropy) -> DlmsSession:
+def _session(client: Client, session: Session, entropy: Entropy) -> DlmsSession:
     settings = client.settings
     exchange = partial(session.exchange, client_sap=settings.client_sap, server_sap=settings.server_sap)
     return DlmsSession(client, exchange, entropy, next_answer=session.next_answer)
@@ -116,10 +109,11 @@ def _session(client: Client, session: WrapperSession, entropy: Entropy) -> DlmsS
 # opening
 
 
-async def _read_counter(plan: ReadPlan, session: WrapperSession, entropy: Entropy) -> int:
+async def _read_counter(plan: ReadPlan, session: Session, entropy: Entropy) -> int:
     """The counter to begin with, asked of the meter through the public client."""
     how = "give the counter with --counter, or say with --counter-object and --public-client where it can be read"
     public = _session(Client(plan.public_settings), session, entropy)
+    await set_link_up(session, plan, plan.public_settings)
     try:
         await public.open()
         encoded = await public.get(DATA_CLASS, plan.counter_object, 2)
@@ -151,7 +145,7 @@ async def _open(dlms: DlmsSession, plan: ReadPlan) -> Associated:
             f"{' and --meter-title' if settings.security and settings.security.server_system_title else ''}."
         ) from error
     except ExchangeTimeout as error:
-        raise ExchangeTimeout(f"{error.message.rstrip('.')}; {_why_silent(settings)}.", **error.fields) from error
+        raise ExchangeTimeout(f"{error.message.rstrip('.')}; {_why_silent(plan)}.", **error.fields) from error
 
 
 def _why_refused(error: AccessDenied, settings: ClientSettings) -> str:
@@ -191,8 +185,11 @@ def _why_refused(error: AccessDenied, settings: ClientSettings) -> str:
     return f"{error.message.rstrip('.')}; check --client, --server and --auth."
 
 
-def _why_silent(settings: ClientSettings) -> str:
+def _why_silent(plan: ReadPlan) -> str:
+    settings = plan.settings
     where = f"client {settings.client_sap} and logical device {settings.server_sap} may not exist in this meter"
+    if plan.hdlc is None:
+        where += ", or it speaks HDLC here (--hdlc)"
     if settings.security is not None:
         return f"a meter that cannot open a request may stay silent: check the keys and --counter; or {where}"
     return where
@@ -231,7 +228,12 @@ class _Reader:
             if class_id == PROFILE_CLASS and reference.attribute == BUFFER:
                 return await self._profile(descriptor)
             data = decode(await self._dlms.get(*descriptor))
-            return Reading(descriptor=descriptor, data=data, scaler_unit=await self._scaler_unit(*descriptor))
+            return Reading(
+                descriptor=descriptor,
+                data=data,
+                scaler_unit=await self._scaler_unit(*descriptor),
+                deviation_sign=self._plan.deviation_sign,
+            )
         except AccessDenied as error:
             return Reading(descriptor=descriptor, error=_why_not_read(error))
 
@@ -282,7 +284,7 @@ class _Reader:
             descriptor=descriptor,
             columns=columns,
             scaler_units=tuple(units),
-            rows=filled_rows(rows, columns, period_s),
+            rows=with_sign(filled_rows(rows, columns, period_s), self._plan.deviation_sign),
         )
 
     def _selection(self, columns: tuple[CaptureObject, ...]) -> bytes:

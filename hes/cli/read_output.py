@@ -80,6 +80,7 @@ def outcome_json(plan: ReadPlan, outcome: ReadOutcome) -> dict[str, Any]:
         "url": plan.url,
         "client": plan.settings.client_sap,
         "server": plan.settings.server_sap,
+        "framing": "wrapper" if plan.hdlc is None else "hdlc",
         "meter_system_title": title,
         "objects": [result.to_json() for result in outcome.results],
         "findings": outcome.findings,

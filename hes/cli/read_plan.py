@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from hes.cli.object_reference import ObjectReference
 from hes.dlms.ciphering import CipheringStyle
 from hes.dlms.client_settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import Mechanism
+from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.obis import Obis
 from hes.dlms.security import EncryptionKeys, SecurityControl
 
@@ -35,7 +36,9 @@ PROTECTIONS: Final = {
 class ReadPlan:
     """counter: the first invocation counter to send, None to read it. counter_object: where it is read from.
 
-    first, last: ends of the range of a profile as octets of a date-time, None for an open end.
+    first, last: ends of the range of a profile as octets of a date-time as this meter writes it, None for an open end.
+    hdlc: the meter's address on HDLC, None to speak the wrapper. deviation_sign: -1 for meters that send minutes from
+    UTC to local time.
     """
 
     url: str
@@ -47,6 +50,8 @@ class ReadPlan:
     public_client: int = PUBLIC_CLIENT
     first: bytes | None = None
     last: bytes | None = None
+    hdlc: ServerAddress | None = None
+    deviation_sign: Literal[1, -1] = 1
 
     @property
     def reads_counter(self) -> bool:

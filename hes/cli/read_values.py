@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from hes.cli.meter_times import data_with_sign
 from hes.dlms import axdr, cosem_time
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.cosem.interface_classes import name_of
@@ -45,13 +46,15 @@ def scaler_attribute(class_id: int, attribute: int) -> int | None:
 class Reading:
     """One attribute as it was read. error: why it was not, "" when it was.
 
-    The class of `descriptor` is 0 where nobody could say it.
+    The class of `descriptor` is 0 where nobody could say it. deviation_sign: as in `ReadPlan`; what people are shown
+    goes by it, raw values stay as they came.
     """
 
     descriptor: AttributeDescriptor
     data: Data | None = None
     scaler_unit: ScalerUnit | None = None
     error: str = ""
+    deviation_sign: Literal[1, -1] = 1
 
     @property
     def code(self) -> str:
@@ -71,17 +74,24 @@ class Reading:
     @property
     def text(self) -> str:
         """The value for people; of several lines when it is a structure."""
-        if self.data is None:
+        shown = self._shown()
+        if shown is None:
             return self.error
         number = self._scaled()
         if number is not None:
             unit = self.scaler_unit.unit_name if self.scaler_unit else ""
             return f"{number:f} {unit}".rstrip()
-        if isinstance(self.data.value, tuple) or hasattr(self.data.value, "elements"):
-            return render_text(value_node(self.data, self.label, shape_of(self.descriptor)))
-        if self.data.tag is Tag.OCTET_STRING and _is_text(self.data.value):
-            return str(self.data.value.decode("ascii"))
-        return describe(self.data, shape_of(self.descriptor))[0]
+        if isinstance(shown.value, tuple) or hasattr(shown.value, "elements"):
+            return render_text(value_node(shown, self.label, shape_of(self.descriptor)))
+        if shown.tag is Tag.OCTET_STRING and _is_text(shown.value):
+            return str(shown.value.decode("ascii"))
+        return describe(shown, shape_of(self.descriptor))[0]
+
+    def _shown(self) -> Data | None:
+        """The value with times in the usual sense."""
+        if self.data is None or self.deviation_sign == 1:
+            return self.data
+        return data_with_sign(self.data, self.deviation_sign)
 
     def _scaled(self) -> Decimal | None:
         if self.data is None or self.scaler_unit is None or type(self.data.value) is not int:
@@ -97,18 +107,19 @@ class Reading:
             "attribute": attribute,
             "name": self.label,
         }
-        if self.data is None:
+        shown = self._shown()
+        if self.data is None or shown is None:
             return body | {"error": self.error}
         tree = to_json(value_node(self.data, "value", shape_of(self.descriptor)))
         body["type"] = tree["type"]
         body["raw"] = _without_places(tree) if "children" in tree else tree.get("plain")
-        body["text"] = describe(self.data, shape_of(self.descriptor))[0] if "children" not in tree else tree["value"]
+        body["text"] = describe(shown, shape_of(self.descriptor))[0] if "children" not in tree else tree["value"]
         number = self._scaled()
         if number is not None and self.scaler_unit is not None:
             unit = {"unit": self.scaler_unit.unit_name, "scaler": self.scaler_unit.scaler}
             return body | {"value": _json_number(number)} | unit
         if "children" not in tree and body["raw"] is not None:
-            body["value"] = _json_value(axdr.plain(self.data))
+            body["value"] = _json_value(axdr.plain(shown))
         return body
 
 

@@ -10,8 +10,6 @@ from scenarios.compare import compare_runs
 from scenarios.folder import read_run
 from scenarios.tests.suites_on_stations import Run, amiloop_test
 
-pytestmark = pytest.mark.xdist_group("stations")  # one worker: real time passes once for all that look at a run
-
 BAUD = 9600
 BITS_PER_OCTET = 10  # start, eight data bits, stop
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 import click
 
 DEFAULT_WORLD = "neighbourhood"
 NEW_PTY = "auto"
+CABLE_END = "/dev/ttyOTHER"  # in what is printed, for the port at the reader's end of the cable
 
 
 @click.command()
@@ -119,8 +121,7 @@ def _text(offer: dict[str, Any]) -> str:
         lines.append(f"  {each['meter']}, number {each['number']}, profile {each['profile']}: {_address(each)}")
         lines.append(f"    system title        {each['system_title']}")
         lines += key_lines(each)
-    if offer["framing"] == "wrapper":
-        lines += ["  try:", *(f"    {line}" for line in _try_lines(offer))]
+    lines += ["  try:", *(f"    {line}" for line in _try_lines(offer))]
     lines.append("  stop with Ctrl-C")
     return "\n".join(lines)
 
@@ -134,6 +135,7 @@ def _address(offer: dict[str, Any]) -> str:
 
 def _try_lines(offer: dict[str, Any]) -> list[str]:
     """One command per client of the first meter, ready to be pasted."""
+    where = f"{shlex.quote(_caller_url(offer['url']))}{_framing_options(offer)}"
     first = offer["meters"][0]
     keys = first["test_keys"]
     secrets = {
@@ -145,5 +147,22 @@ def _try_lines(offer: dict[str, Any]) -> list[str]:
     for client in first["associations"]:
         wanted = "clock" if client["name"] == "public" else "clock 1.0.1.8.0.255"
         how = secrets[client["authentication"]]
-        lines.append(f"amiloop read {offer['url']} {wanted} --client {client['client_sap']}{how}")
+        lines.append(f"amiloop read {where} {wanted} --client {client['client_sap']}{how}")
     return lines
+
+
+def _caller_url(url: str) -> str:
+    """Where a reader connects: the other end of a cable has a name that only its own machine knows."""
+    scheme, _, rest = url.partition("://")
+    if not scheme.startswith("serial"):
+        return url
+    _, mark, options = rest.partition("?")
+    return f"serial://{CABLE_END}{mark}{options}"
+
+
+def _framing_options(offer: dict[str, Any]) -> str:
+    """What `amiloop read` has to be told about the framing: on a line it takes HDLC for granted, elsewhere not."""
+    address = offer["meters"][0].get("hdlc_address")
+    if address is not None:
+        return f" --hdlc --server {address['upper']}/{address['lower']}"
+    return "" if offer["url"].startswith("tcp://") else " --wrapper"

@@ -8,17 +8,23 @@ interventions, if there were any, and the security counters, if anybody ever ass
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
+from weakref import WeakKeyDictionary
 
 from hes.dlms import wrapper
+from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.findings import Finding
 from hes.dlms.server import Server
 from hes.errors import RemoteProtocolError
 from sim.meter.journal import Journal
-from sim.meter.meter import Meter
+from sim.meter.meter import Meter, MeterType
 from sim.meter.model import logical_device
 from sim.meter.security import MeterSecurity
 
 ASSOCIATION_IDLE_S = 300.0  # an association in which nobody speaks is given up after that [A]
+
+_MODELS: Final[WeakKeyDictionary[MeterType, LogicalDevice[Meter]]] = WeakKeyDictionary()
+"""The model of each kind of meter, found without comparing profiles item by item as `logical_device` has to."""
 
 MeterMaker = Callable[[Journal | None, MeterSecurity | None], Meter]
 """(journal, security record) -> the meter that has them."""
@@ -90,7 +96,10 @@ class MeterEndpoint:
     def _awake(self, now_s: float) -> tuple[Meter, Server[Meter]]:
         if self._meter is None or self._server is None:
             self._meter = self._make(self._journal, self._security)
-            device = logical_device(self._meter.profile, self._meter.type.zone)
+            shared = self._meter.type
+            device = _MODELS.get(shared)
+            if device is None:
+                device = _MODELS[shared] = logical_device(shared.profile, shared.zone)
             self._server = Server(device, self._meter, entropy=self._meter.challenge)
         elif now_s - self._last_s > ASSOCIATION_IDLE_S or self._was_without_power(now_s):
             self._server.link_lost()

@@ -16,6 +16,7 @@ from hes.dlms.security import EncryptionKeys
 KEY_OCTETS = 16  # suite 0
 PASSWORD_CHARACTERS = 16
 SYSTEM_TITLE_OCTETS = 8
+KEYS_KEPT = 1024
 _MASTER_LABEL = b"amiloop test keys 1"
 
 
@@ -36,6 +37,7 @@ class MeterKeys:
         return "MeterKeys(***)"
 
 
+@lru_cache(maxsize=KEYS_KEPT)
 def meter_keys(seed: int, system_title: bytes) -> MeterKeys:
     """The secrets of the meter with this system title in the world with this seed."""
     if len(system_title) != SYSTEM_TITLE_OCTETS:

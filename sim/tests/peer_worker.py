@@ -10,6 +10,7 @@ import datetime
 import json
 import logging
 import os
+import resource
 import socket
 import sys
 import time
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import serial
-from dlms_cosem import cosem, enumerations, utils
+from dlms_cosem import cosem, utils
 from dlms_cosem import time as cosem_time
 from dlms_cosem.clients.dlms_client import DlmsClient
 from dlms_cosem.clients.hdlc_transport import SerialHdlcTransport
@@ -30,7 +31,7 @@ from gurux_dlms.objects import GXDLMSClock, GXDLMSData, GXDLMSProfileGeneric, GX
 from gurux_dlms.secure import GXDLMSSecureClient
 
 TIME_LIMIT_S = 5.0
-FLAG = 0x7E
+MEMORY_OCTETS_MAX = 1 << 30
 CLOCK, ENERGY, PROFILE = "0.0.1.0.0.255", "1.0.1.8.0.255", "1.0.99.1.0.255"
 Offer = dict[str, Any]
 """What `amiloop meter --json` prints."""
@@ -183,10 +184,15 @@ class DlmsCosem:
         return self
 
     def close(self) -> None:
+        """Its HDLC link is left to the meter: it never sees the end of one (test_live_peers.py)."""
         self.client.release_association()
-        self.client.disconnect()
-        if self.port is not None:
+        if self.port is None:
+            self.client.disconnect()
+        else:
             self.port.close()
+
+    def disconnect(self) -> None:
+        self.client.disconnect()
 
     def read(self, wanted: cosem.CosemAttribute, selection: RangeDescriptor | None = None) -> Any:
         return utils.parse_as_dlms_data(self.client.get(wanted, selection))
@@ -211,14 +217,18 @@ class DlmsCosem:
         )
         return [[instant(cosem_time.datetime_from_bytes(row[0])[0]), *row[1:]] for row in rows]
 
-    def names(self, wanted: list[tuple[int, str]]) -> list[tuple[str, float]]:
-        """The logical name of each (class, OBIS) and how long it took to read it, in seconds."""
+    def single_rows(self, stamps_s: list[int]) -> list[tuple[float, float]]:
+        """Reads the row of each stamp for itself: its stamp, and how long that took, in seconds."""
         found = []
-        for class_id, obis in wanted:
+        for stamp_s in stamps_s:
             start_s = time.perf_counter()
-            name = self.read(attribute(CosemInterface(class_id), obis, 1))
-            found.append((bytes(name).hex(), time.perf_counter() - start_s))
+            ((read_s, *_),) = self.profile(stamp_s, stamp_s)
+            found.append((read_s, time.perf_counter() - start_s))
         return found
+
+    def register_with_an_old_counter(self) -> int:
+        self.client.client_invocation_counter = 0
+        return self.register()
 
     def sent(self) -> list[str]:
         """The octets of the APDUs of one session that reads the register, as this client sent them."""
@@ -241,6 +251,8 @@ PEERS: dict[str, Callable[..., Any]] = {"gurux-dlms": Gurux, "dlms-cosem": DlmsC
 
 
 def work(order: dict[str, Any]) -> Any:
+    if order["what"] == "decode":
+        return repr(utils.parse_as_dlms_data(bytes.fromhex(order["octets"])))
     how = order.get("how", {})
     peer = PEERS[order["peer"]](order["offer"], order["security"], order["client_sap"], order.get("counter", 0), **how)
     if order["what"] == "sent":
@@ -252,8 +264,9 @@ def work(order: dict[str, Any]) -> Any:
 
 
 def main() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_OCTETS_MAX, MEMORY_OCTETS_MAX))
     answers = os.fdopen(os.dup(1), "w")
-    sys.stdout = open(os.devnull, "w")  # gurux prints
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - gurux prints, as long as this runs
     logging.disable(logging.CRITICAL)  # the log of dlms-cosem shows passwords
     for line in sys.stdin:
         try:

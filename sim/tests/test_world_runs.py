@@ -178,3 +178,14 @@ def test_with_retries_switched_off_nothing_is_asked_twice_and_more_is_missing(tm
     assert sum(hop.retries for hop in result_of(again).hops) > 0
     assert_all_true(once)
     assert_all_true(again)
+
+
+def test_a_meter_without_its_last_row_of_the_day_counts_as_read_when_the_rest_is_here(tmp_path: Path) -> None:
+    """Its slow clock had not reached midnight when the power went: that row cannot come, and nobody waits for it."""
+    slow = '[clocks]\noffset = "100s"'
+    cut = '[[fault]]\nkind = "power-cut"\ntarget = "east-0003"\nfrom = "00:00"\nto = "00:05"'
+    outcome = run_text(small(slow, cut), tmp_path)
+    assert outcome.totals.missing == {"never_captured": 4 + 6}
+    dcus = result_of(outcome).dcus
+    assert [dcu.meters_read for dcu in dcus] == [dcu.meters for dcu in dcus] == [5, 4]
+    assert all(dcu.read_all_s is not None for dcu in dcus)

@@ -76,3 +76,47 @@ def test_a_lease_is_held_by_one_and_an_old_token_is_worth_nothing() -> None:
         leases.check(first)
     leases.release(first)
     leases.check(second)
+
+
+def test_a_reading_that_was_under_way_when_the_window_closed_gives_the_cause_when_it_fails() -> None:
+    account, item = opened(range(100, 104))
+    account.store(item, [100])
+    account.never_captured(item, [101])
+    account.fall_due(item, range(100, 104), Blame(Cause.NOT_REACHED, "day"))
+    account.store(item, [102])
+    assert account.blame_attempt(item, range(100, 104), Cause.METER_SILENT) == {103: Blame(Cause.METER_SILENT, "day")}
+    assert account.blame_attempt(item, range(100, 104), Cause.DCU_BUSY) == {}, "what has a cause keeps it"
+    assert account.totals().missing == {"meter_silent": 4, "never_captured": 4}
+
+
+def test_what_was_known_before_is_not_found_again() -> None:
+    account, item = opened(range(100, 104))
+    known = {101: Blame(Cause.METER_SILENT, "day")}
+    found = account.fall_due(item, range(100, 104), Blame(Cause.HEAD_END_DOWN, "day"), known)
+    assert set(found) == {100, 102, 103}
+    assert account.totals().missing == {"head_end_down": 12, "meter_silent": 4}
+
+
+def test_rows_that_are_forgotten_stay_in_the_sums() -> None:
+    account, item = opened(range(100, 110))
+    account.store(item, [100, 101, 105])
+    account.fall_due(item, range(100, 108), Blame(Cause.METER_SILENT, "day"))
+    before = account.totals()
+    account.forget_before(QUARTERS.stamp(104))
+    assert account.totals() == before
+    assert set(item.blames) == {106, 107}
+    assert item.to_ask(range(90, 120)) == [range(106, 110)], "what is forgotten is not asked for again"
+    account.store(item, [106])
+    account.fall_due(item, range(108, 110), Blame(Cause.METER_SILENT, "day"))
+    totals = account.totals()
+    assert (totals.due, totals.read, totals.missing) == (40, 16, {"meter_silent": 24})
+    account.forget_before(QUARTERS.stamp(200))
+    assert account.totals() == totals
+    assert not item.blames
+
+
+def test_success_is_no_number_while_nothing_is_due() -> None:
+    account, item = opened(range(100, 104))
+    assert account.totals().success_rate is None
+    account.fall_due(item, range(100, 104), Blame(Cause.METER_SILENT, "day"))
+    assert account.totals().success_rate == 0.0

@@ -1,10 +1,11 @@
 """Rows of a profile become readings."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from hes.acquisition.grids import PeriodGrid
+from hes.acquisition.grids import DailyGrid, Grid, PeriodGrid
 from hes.acquisition.items import CollectedItem
 from hes.acquisition.rows import readings_of
 from hes.devices import profiles
@@ -77,3 +78,22 @@ def test_a_profile_without_status_says_so() -> None:
 def test_a_row_that_is_no_row_is_refused_with_its_reason(rows: list[Any], says: str) -> None:
     with pytest.raises(RemoteProtocolError, match=says):
         readings_of(ITEM, 3, rows, 1, 0)
+
+
+@pytest.mark.parametrize("status", [-1, 256, b"\x00", True, 0.0, "0", (0,)])
+def test_a_status_that_is_no_octet_is_the_meters_fault_and_not_the_stores(status: Any) -> None:
+    with pytest.raises(RemoteProtocolError):
+        readings_of(ITEM, 3, [row(NOON, 1, 2, 3, 4, status=status)], 1, 0)
+
+
+@pytest.mark.parametrize("clock", ["0001010101000000000000FF", "270F0C1F05173B3B00800000", "270F0C1F05173B3BFFFD3000"])
+@pytest.mark.parametrize("grid", [PeriodGrid(900), DailyGrid("Pacific/Kiritimati"), DailyGrid("America/New_York")])
+def test_a_clock_that_was_never_set_is_stored_and_covers_nothing(clock: str, grid: Grid) -> None:
+    """The ends of the calendar cannot be told in every zone: that must not end the collection."""
+    item = replace(ITEM, grid=grid)
+    try:
+        readings, indices = readings_of(item, 3, [(bytes.fromhex(clock), 0, 1, 2, 3, 4)], 1, 0)
+    except RemoteProtocolError:
+        return
+    assert len(readings) == 4
+    assert indices == []

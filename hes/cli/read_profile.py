@@ -1,0 +1,64 @@
+"""What a device profile says in place of options, so that only secrets are left to give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from hes.cli.read_plan import MECHANISMS, Credentials
+from hes.devices.profiles import AssociationOffer, DeviceProfile
+
+SAFEST_FIRST: Final = ("hls-gmac", "lls", "none")
+
+
+def choose_association(
+    profile: DeviceProfile, name: str | None, *, auth: str | None, client: int | None, credentials: Credentials
+) -> AssociationOffer:
+    """The association to open: the one called `name`, else the safest that the secrets given are enough for.
+
+    auth, client: what was asked for beside it; an association that is chosen here agrees with both. Where several are
+    left, the profile's order decides. Raises ValueError that lists what the profile offers.
+    """
+    if name is not None:
+        try:
+            return profile.association(name)
+        except KeyError:
+            raise ValueError(
+                f"profile {profile.name} has no association {name!r}; it has {_listed(profile)}."
+            ) from None
+    fitting = [
+        offer
+        for offer in profile.associations
+        if (auth is None or MECHANISMS[offer.mechanism] is MECHANISMS[auth]) and client in (None, offer.client_sap)
+    ]
+    if not fitting:
+        raise ValueError(
+            f"profile {profile.name} has no association for this --client and --auth; it has {_listed(profile)}."
+        )
+    return _safest(fitting, credentials)
+
+
+def _safest(offers: Sequence[AssociationOffer], credentials: Credentials) -> AssociationOffer:
+    has = {"hls-gmac": bool(credentials.key and credentials.auth_key), "lls": bool(credentials.password), "none": True}
+    for mechanism in SAFEST_FIRST:
+        for offer in offers:
+            if offer.mechanism == mechanism and has[mechanism]:
+                return offer
+    return offers[0]
+
+
+def _listed(profile: DeviceProfile) -> str:
+    return ", ".join(f"{offer.name} (client {offer.client_sap}, {offer.mechanism})" for offer in profile.associations)
+
+
+def secrets_for(offer: AssociationOffer, credentials: Credentials) -> Credentials:
+    """Without the keys where the association is in the clear: a file of secrets may know more than is wanted."""
+    return credentials if offer.ciphered else replace(credentials, key=b"", auth_key=b"")
+
+
+def public_client(profile: DeviceProfile) -> int | None:
+    """The client that reads the invocation counter, None where the profile has none without authentication."""
+    open_to_all = [offer for offer in profile.associations if offer.mechanism == "none"]
+    counting = [offer for offer in open_to_all if offer.rights == "counters"]
+    return next((offer.client_sap for offer in counting + open_to_all), None)

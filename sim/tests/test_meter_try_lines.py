@@ -1,0 +1,92 @@
+"""What `amiloop meter` prints under `try:` reads the meter when it is pasted, whatever the link and the framing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hes.cli.read import read
+from sim.cli.meter import _try_lines
+
+COMMAND = [sys.executable, "-c", "from hes.cli.main import main; main()"]
+DEADLINE_S = 20
+PTY = ("--pty", "--baud", "921600")
+on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pseudo-terminals are Linux's")
+
+
+@contextmanager
+def served(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [*COMMAND, "meter", *arguments], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONHASHSEED": "1"}
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_S)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def printed(process: subprocess.Popen[str]) -> list[str]:
+    """The lines up to the last one that it prints."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line.strip())
+        if line.strip() == "stop with Ctrl-C":
+            return lines
+    raise AssertionError(lines)
+
+
+def run(arguments: list[str]) -> Result:
+    return CliRunner().invoke(read, arguments, standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ("--tcp", "127.0.0.1:0"),
+        ("--tcp", "127.0.0.1:0", "--hdlc", "--count", "2"),
+        pytest.param((*PTY, "--hdlc"), marks=on_linux),
+        pytest.param(PTY, marks=on_linux),
+    ],
+    ids=" ".join,
+)
+def test_every_line_that_is_printed_can_be_pasted(place: tuple[str, ...]) -> None:
+    with served(*place) as process:
+        lines = [shlex.split(line) for line in printed(process) if line.startswith("amiloop read ")]
+        done = [run(line[2:]) for line in lines]
+    assert len(lines) == 4
+    for each in done:
+        assert each.exception is None, each.exception
+        assert each.return_value == 0, each.output
+
+
+def test_a_profile_and_the_keys_are_enough_for_the_safest_association() -> None:
+    with served("--tcp", "127.0.0.1:0", "--hdlc", "--json") as process:
+        assert process.stdout is not None
+        offer = json.loads(process.stdout.readline())
+        keys = offer["test_keys"]
+        secrets = ["--key", keys["encryption_key"], "--auth-key", keys["authentication_key"]]
+        done = run([offer["url"], "--hdlc", "--profile", offer["profile"], *secrets, "energy-import", "--json"])
+    assert done.exception is None, done.exception
+    found = json.loads(done.stdout)
+    assert (found["client"], found["objects"][0]["unit"]) == (1, "Wh")
+
+
+def test_on_a_cable_the_reader_names_its_own_end() -> None:
+    keys: dict[str, Any] = {"password": "p", "encryption_key": "k", "authentication_key": "a"}
+    public = {"name": "public", "client_sap": 16, "authentication": "none"}
+    meter = {"test_keys": keys, "associations": [public], "hdlc_address": {"upper": 1, "lower": 17}}
+    (line,) = _try_lines({"url": "serial:///dev/ttyUSB0?baud=19200", "meters": [meter]})
+    assert line == "amiloop read 'serial:///dev/ttyOTHER?baud=19200' --hdlc --server 1/17 clock --client 16"
