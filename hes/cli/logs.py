@@ -15,7 +15,15 @@ def configure() -> None:
     import structlog  # not needed by `amiloop --help`
 
     level = LEVELS.get(os.environ.get(LEVEL_VARIABLE, "warning").lower(), logging.WARNING)
+    # plain tracebacks: a pretty one prints local variables, and among them may be keys
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, colors=sys.stderr.isatty())
     structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=True),
+            plain,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # standard error as it is now, not as it was
     )
