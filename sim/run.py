@@ -47,8 +47,8 @@ CAPTURE = "capture.pcapng"
 TRACE = "trace.txt"
 SECRETS = "test-secrets.toml"
 PROGRESS_EVERY_S = 60.0
-FLUSH_AFTER_S = 60.0
-"""A minute of virtual time passes in a few milliseconds: batches of production size need that long to gather."""
+FLUSH_AFTER_S = 300.0
+"""Five minutes of virtual time pass in tens of milliseconds: batches of production size need that long to gather."""
 LAST_WINDOWS_S = 1.0
 """A window that closes at the very end is shut at that instant or a rounding error later."""
 
