@@ -19,19 +19,23 @@ from enum import Enum
 from hes.dlms import gateway, wrapper
 from hes.errors import RemoteProtocolError
 from hes.protocols.framing import WrapperFrame
+from hes.protocols.gateway_route import GatewayRoute, RouteAnswer
 from sim.dcu.config import DcuConfig
 from sim.dcu.ports import MeterNetwork, MeterSilent, UnknownMeter
 from sim.dcu.uplink import Uplink
+
+_ROUTE = GatewayRoute()
+"""The table by which a head-end understands a concentrator: this one speaks by it."""
 
 
 class Refusal(Enum):
     """What the concentrator says in a meter's place. No published text fixes these codes [A]."""
 
-    BUSY = bytes.fromhex("D80101")
+    BUSY = _ROUTE.answer_octets(RouteAnswer.BUSY)
     """service-not-allowed, operation-not-possible: its own work has the meter, or its queue is full. Ask again."""
-    SILENT = bytes.fromhex("D80103")
+    SILENT = _ROUTE.answer_octets(RouteAnswer.SILENT)
     """service-not-allowed, other-reason: the meter did not answer in time."""
-    UNKNOWN = bytes.fromhex("D80203")
+    UNKNOWN = _ROUTE.answer_octets(RouteAnswer.UNKNOWN)
     """service-unknown, other-reason: no such meter in the archive."""
 
 
