@@ -25,11 +25,12 @@ from gurux_dlms.internal._GXDataInfo import _GXDataInfo
 from gurux_dlms.secure.GXDLMSSecureClient import GXDLMSSecureClient
 
 from benches._measure import Candidate, Row, compare
-from hes.dlms import axdr, ciphering, security
+from hes.dlms import axdr, security
 from hes.dlms.apdu import get_response_offset
 from hes.dlms.cosem_time import date_time_octets, epoch_s
 from hes.dlms.data import Data, array, i32, null, octets, structure, u8, u16, u32
 from hes.dlms.profile_buffer import decode_rows
+from hes.dlms.security import ciphering
 
 NAME = "codec_profile"
 BUFFERS = 120

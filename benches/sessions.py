@@ -35,7 +35,7 @@ from gurux_dlms.objects import GXDLMSData, GXDLMSRegister
 from benches._measure import DifferenceError, Row
 from hes.dlms import axdr
 from hes.dlms.client import Client
-from hes.dlms.client_settings import ClientSettings
+from hes.dlms.client.settings import ClientSettings
 from hes.dlms.codes import Mechanism
 from hes.dlms.obis import Obis
 from hes.entropy import SystemEntropy

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from hes.devices.profiles import CapturedProfile, DataItem, DeviceProfile
 from hes.dlms import axdr, data
-from hes.dlms.client_events import Associated
+from hes.dlms.client.events import Associated
 from hes.dlms.cosem.disconnect_control import ControlState
 from hes.dlms.cosem_time import date_time_octets, epoch_s
 from hes.dlms.obis import Obis

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from hes.acquisition.reader import AssociationChoice, client_settings
 from hes.devices.archive import MeterSecrets
 from hes.devices.profiles import AssociationOffer, DeviceProfile
-from hes.dlms.ciphering import is_protected
 from hes.dlms.client import Client
-from hes.dlms.client_settings import ClientSettings
+from hes.dlms.client.settings import ClientSettings
 from hes.dlms.codes import ApduTag
+from hes.dlms.security.ciphering import is_protected
 from hes.entropy import Entropy
 from hes.errors import LinkError
 from hes.protocols.dlms_cosem import DlmsSession

@@ -22,7 +22,7 @@ from hes.acquisition.leases import Lease, LeaseHeld, LeaseLost, Leases
 from hes.clock import Clock
 from hes.devices.archive import KeyProvider, Meter, MeterSecrets
 from hes.dlms.client import Client
-from hes.dlms.client_settings import ClientSecurity, ClientSettings
+from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import Mechanism
 from hes.dlms.security import EncryptionKeys, SecurityError
 from hes.entropy import Entropy

@@ -40,7 +40,7 @@ from hes.cli.read_profile import choose_association, public_client, secrets_for
 from hes.cli.secrets import TITLE, DeviceSecrets, Secrets, key_option, secrets_option
 from hes.devices import profiles
 from hes.devices.profiles import DeviceProfile
-from hes.dlms.client_settings import ClientSettings
+from hes.dlms.client.settings import ClientSettings
 from hes.dlms.codes import Mechanism
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.inspect.node import render_text

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from hes.cli.read_options import MeterAddress
 from hes.cli.read_plan import ReadPlan
-from hes.dlms.client_settings import ClientSettings
+from hes.dlms.client.settings import ClientSettings
 from hes.dlms.hdlc.address import CLIENT_ALL_STATIONS, ServerAddress
 from hes.dlms.hdlc.link_events import DownReason
 from hes.dlms.hdlc.link_settings import ClientLinkSettings

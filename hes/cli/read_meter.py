@@ -22,10 +22,9 @@ from hes.cli.read_values import (
 )
 from hes.dlms import axdr, profile_buffer
 from hes.dlms.apdu import AttributeDescriptor, ExceptionResponse
-from hes.dlms.ciphering import InvocationCounterError, SecurityError
 from hes.dlms.client import Client
-from hes.dlms.client_events import Associated
-from hes.dlms.client_settings import ClientSettings
+from hes.dlms.client.events import Associated
+from hes.dlms.client.settings import ClientSettings
 from hes.dlms.codes import (
     AcseDiagnostic,
     Conformance,
@@ -38,6 +37,7 @@ from hes.dlms.cosem.registers import ScalerUnit
 from hes.dlms.cosem_time import CosemDateTime
 from hes.dlms.inspect.noting_reader import code_text
 from hes.dlms.obis import Obis
+from hes.dlms.security.ciphering import InvocationCounterError, SecurityError
 from hes.dlms.selective_access import CaptureObject, by_range
 from hes.entropy import Entropy
 from hes.errors import AccessDenied, ConfigError, HesError, RemoteProtocolError

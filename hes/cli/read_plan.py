@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from hes.cli.object_reference import ObjectReference
-from hes.dlms.ciphering import CipheringStyle
-from hes.dlms.client_settings import ClientSecurity, ClientSettings
+from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import Mechanism
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.obis import Obis
 from hes.dlms.security import EncryptionKeys, SecurityControl
+from hes.dlms.security.ciphering import CipheringStyle
 
 PUBLIC_CLIENT: Final = 16
 MANAGEMENT_CLIENT: Final = 1

@@ -2,7 +2,7 @@
 
 `decode` finds the decoder by the first octet and, for services with forms, by the second. A service that is not here
 yet (ACCESS, general block transfer, the SN services) is one more entry in a table; nothing else changes. Ciphered
-APDUs are opened first (hes.dlms.ciphering), ACSE has its own module (hes.dlms.acse).
+APDUs are opened first (hes.dlms.security.ciphering), ACSE has its own module (hes.dlms.acse).
 
 Source: docs/protocols/dlms-application.md §1 and §3.
 """

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from hes.dlms import axdr
-from hes.dlms.ciphering import CipheringStyle
 from hes.dlms.security import HEADER_OCTETS, SYSTEM_TITLE_OCTETS, TAG_OCTETS
+from hes.dlms.security.ciphering import CipheringStyle
 from hes.errors import RemoteProtocolError
 
 BLOCK_TRANSFER_OCTETS_MAX: Final = 4 * 1024 * 1024  # a year of quarter hours with ten columns has about 2.5 MB [A]

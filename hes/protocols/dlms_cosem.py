@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from hes.dlms.apdu import AttributeDescriptor, DataNotification, EventNotification, MethodDescriptor
 from hes.dlms.association import State
 from hes.dlms.client import Client
-from hes.dlms.client_events import (
+from hes.dlms.client.events import (
     ActDone,
     Associated,
     AssociationRefused,

@@ -10,7 +10,7 @@ import pytest
 
 from hes.dlms import acse, wrapper
 from hes.dlms.client import Client
-from hes.dlms.client_settings import ClientSettings
+from hes.dlms.client.settings import ClientSettings
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.hdlc.client_link import ClientLink
 from hes.dlms.hdlc.line_dispatcher import LineDispatcher

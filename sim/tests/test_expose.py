@@ -19,7 +19,7 @@ from gurux_dlms.objects import GXDLMSRegister
 from hes.clock import Clock, SystemClock
 from hes.dlms import axdr, profile_buffer
 from hes.dlms.client import Client
-from hes.dlms.client_settings import ClientSecurity, ClientSettings
+from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import Mechanism
 from hes.dlms.cosem_time import date_time_octets, epoch_s
 from hes.dlms.hdlc.address import ServerAddress

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hes.dlms import axdr, security
-from hes.dlms.ciphering import PROTECTED_TAGS, KeyScope, read_general
 from hes.dlms.codes import ApduTag
 from hes.dlms.inspect.node import Node, fault
 from hes.dlms.security import HEADER_OCTETS, TAG_OCTETS, EncryptionKeys, SecurityControl
+from hes.dlms.security.ciphering import PROTECTED_TAGS, KeyScope, read_general
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 _GENERAL: Final = {ApduTag.GENERAL_GLO_CIPHERING: KeyScope.GLOBAL, ApduTag.GENERAL_DED_CIPHERING: KeyScope.DEDICATED}

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from hes.dlms import axdr, data
 from hes.dlms.client import Client
-from hes.dlms.client_events import ClientEvent, SendNext
-from hes.dlms.client_settings import ClientSecurity, ClientSettings
+from hes.dlms.client.events import ClientEvent, SendNext
+from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import ActionResult, ApplicationContext, Conformance, DataAccessResult, Mechanism
 from hes.dlms.cosem import (
     EVERYONE,

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 
 from hes.dlms import acse, initiate
 from hes.dlms.acse import Aare, Aarq, Rlre, Rlrq
-from hes.dlms.ciphering import Ciphering
 from hes.dlms.codes import AcseDiagnostic, ApplicationContext, AssociationResult, Conformance, Mechanism
 from hes.dlms.initiate import InitiateRequest, InitiateResponse
 from hes.dlms.security import EncryptionKeys
+from hes.dlms.security.ciphering import Ciphering
 from hes.dlms.tests import published
 
 WRAPPER_OCTETS = 8

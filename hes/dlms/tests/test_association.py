@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.association import TRANSITIONS, Event, State, allows, step
-from hes.dlms.client_events import ActDone, Associated, AssociationRefused, Got, Released, ReleaseRefused
+from hes.dlms.client.events import ActDone, Associated, AssociationRefused, Got, Released, ReleaseRefused
 from hes.dlms.tests import bench_meter
 from hes.dlms.tests.bench_meter import Bench
 from hes.errors import LocalProtocolError

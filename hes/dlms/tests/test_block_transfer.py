@@ -12,7 +12,7 @@ from hes.dlms.block_transfer import (
     capacity,
     plain_limit,
 )
-from hes.dlms.ciphering import Ciphering, CipheringStyle
+from hes.dlms.security.ciphering import Ciphering, CipheringStyle
 from hes.dlms.tests import bench_meter, published
 from hes.errors import RemoteProtocolError
 

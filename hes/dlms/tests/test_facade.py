@@ -7,8 +7,7 @@ import pytest
 from hes.dlms import axdr, data, profile_buffer
 from hes.dlms.apdu import AttributeDescriptor, DataNotification, ExceptionResponse, MethodDescriptor
 from hes.dlms.association import State
-from hes.dlms.ciphering import CipheringStyle
-from hes.dlms.client_events import (
+from hes.dlms.client.events import (
     ActDone,
     Associated,
     AssociationRefused,
@@ -21,7 +20,7 @@ from hes.dlms.client_events import (
     ServiceRefused,
     SetDone,
 )
-from hes.dlms.client_settings import CLIENT_CONFORMANCE, ClientSettings
+from hes.dlms.client.settings import CLIENT_CONFORMANCE, ClientSettings
 from hes.dlms.codes import (
     AcseDiagnostic,
     ActionResult,
@@ -36,6 +35,7 @@ from hes.dlms.cosem import ControlState, object_list_from_value
 from hes.dlms.findings import FindingKind
 from hes.dlms.obis import Obis
 from hes.dlms.security import AUTHENTICATED, ENCRYPTED, EncryptionKeys, InvocationCounterError
+from hes.dlms.security.ciphering import CipheringStyle
 from hes.dlms.selective_access import by_entry, by_range
 from hes.dlms.server import protect_notification
 from hes.dlms.tests import bench_meter as bm

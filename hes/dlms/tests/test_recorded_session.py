@@ -10,13 +10,13 @@ import pytest
 from hes.dlms import acse, apdu, axdr, data, wrapper
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.client import Client
-from hes.dlms.client_events import Associated, Got, GotList, Released
-from hes.dlms.client_settings import ClientSettings
+from hes.dlms.client.events import Associated, Got, GotList, Released
+from hes.dlms.client.settings import ClientSettings
 from hes.dlms.codes import AssociationResult, Conformance, DataAccessResult, ReleaseReason
 from hes.dlms.obis import Obis
+from hes.dlms.server.tests.server_wire import NOT_NEGOTIATED, Wire, small_meter
 from hes.dlms.tests import bench_meter as bm
 from hes.dlms.tests import published
-from hes.dlms.tests.server_wire import NOT_NEGOTIATED, Wire, small_meter
 
 METER_PORT = 4059
 

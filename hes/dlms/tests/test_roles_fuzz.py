@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from hes.dlms import acse, apdu
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.association import State
-from hes.dlms.client_events import Associated, ClientEvent, SendNext
+from hes.dlms.client.events import Associated, ClientEvent, SendNext
 from hes.dlms.selective_access import by_entry, by_range
+from hes.dlms.server.tests.server_wire import Wire, ciphered_wire, managing_wire, plain_wire
 from hes.dlms.tests import bench_meter as bm
 from hes.dlms.tests import published
 from hes.dlms.tests.bench_meter import Bench
-from hes.dlms.tests.server_wire import Wire, ciphered_wire, managing_wire, plain_wire
 from hes.dlms.tests.strategies import damaged
 from hes.errors import RemoteProtocolError
 

@@ -10,7 +10,7 @@ from hes.dlms import axdr, data
 from hes.dlms.apdu import AttributeDescriptor, DataNotification
 from hes.dlms.association import State
 from hes.dlms.client import Client
-from hes.dlms.client_settings import ClientSettings
+from hes.dlms.client.settings import ClientSettings
 from hes.dlms.codes import DataAccessResult
 from hes.dlms.selective_access import by_entry
 from hes.dlms.server import Server

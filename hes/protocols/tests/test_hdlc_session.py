@@ -10,7 +10,7 @@ import pytest
 
 from hes.dlms import axdr
 from hes.dlms.client import Client
-from hes.dlms.client_settings import ClientSettings
+from hes.dlms.client.settings import ClientSettings
 from hes.dlms.hdlc import frame as frames
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.hdlc.frame import Kind

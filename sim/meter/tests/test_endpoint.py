@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hes.dlms import axdr, data, wrapper
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.client import Client
-from hes.dlms.client_events import (
+from hes.dlms.client.events import (
     ActDone,
     Associated,
     AssociationRefused,
@@ -21,7 +21,7 @@ from hes.dlms.client_events import (
     ServiceRefused,
     SetDone,
 )
-from hes.dlms.client_settings import ClientSecurity, ClientSettings
+from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import DataAccessResult, Mechanism
 from hes.dlms.cosem.association_ln import object_list_from_value
 from hes.dlms.cosem_time import CosemDateTime, date_time_octets, epoch_s

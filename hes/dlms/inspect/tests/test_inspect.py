@@ -8,7 +8,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hes.dlms import apdu, axdr, data, gateway, wrapper
-from hes.dlms.ciphering import Ciphering, KeyScope
 from hes.dlms.codes import DataAccessResult
 from hes.dlms.inspect.conversation import NESTING_MAX, Conversation
 from hes.dlms.inspect.data_nodes import data_node
@@ -16,6 +15,7 @@ from hes.dlms.inspect.node import Node, faults, render_text, to_json
 from hes.dlms.inspect.sealed_nodes import InspectorKeys
 from hes.dlms.obis import Obis
 from hes.dlms.security import EncryptionKeys
+from hes.dlms.security.ciphering import Ciphering, KeyScope
 from hes.errors import RemoteProtocolError
 
 CLOCK = Obis.parse("0.0.1.0.0.255")

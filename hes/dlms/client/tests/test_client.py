@@ -8,9 +8,8 @@ from hes.dlms import acse, apdu, axdr, data
 from hes.dlms.acse import Aare
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.association import State
-from hes.dlms.ciphering import Ciphering
 from hes.dlms.client import Client
-from hes.dlms.client_events import (
+from hes.dlms.client.events import (
     Associated,
     AssociationRefused,
     Got,
@@ -19,7 +18,7 @@ from hes.dlms.client_events import (
     Released,
     SendNext,
 )
-from hes.dlms.client_settings import ClientSettings
+from hes.dlms.client.settings import ClientSettings
 from hes.dlms.codes import (
     AcseDiagnostic,
     ActionResult,
@@ -35,6 +34,7 @@ from hes.dlms.codes import (
 from hes.dlms.findings import FindingKind
 from hes.dlms.initiate import InitiateResponse
 from hes.dlms.security import AUTHENTICATED, SecurityError
+from hes.dlms.security.ciphering import Ciphering
 from hes.dlms.tests import bench_meter as bm
 from hes.dlms.tests import published
 from hes.dlms.tests.bench_meter import Bench

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, NamedTuple
 
-from hes.dlms import axdr, security
+from hes.dlms import axdr
 from hes.dlms.codes import ApduTag
 from hes.dlms.security import (
     AUTHENTICATED,
@@ -32,6 +32,7 @@ from hes.dlms.security import (
     SecurityControl,
     SecurityError,
 )
+from hes.dlms.security import primitives as security
 from hes.dlms.xdlms.common import Octets
 from hes.errors import LocalProtocolError
 

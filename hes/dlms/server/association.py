@@ -11,7 +11,6 @@ from hes.dlms import apdu, axdr, data
 from hes.dlms.apdu import MethodDescriptor
 from hes.dlms.association import Event, State, allows, step
 from hes.dlms.block_transfer import plain_limit
-from hes.dlms.ciphering import Ciphering, CipheringStyle, KeyScope, ReplayWindow, SendCounter, Unprotected
 from hes.dlms.codes import ActionResult
 from hes.dlms.cosem.access import SecurityPolicy
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, REPLY_TO_HLS
@@ -19,7 +18,8 @@ from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.security_state import SecurityState
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.security import SecurityControl, SecurityError
-from hes.dlms.server_services import NOT_POSSIBLE, Services
+from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope, ReplayWindow, SendCounter, Unprotected
+from hes.dlms.server.services import NOT_POSSIBLE, Services
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile

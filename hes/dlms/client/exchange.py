@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeAlias
 from hes.dlms import apdu, axdr
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.block_transfer import BLOCK_HEAD, FIRST_BLOCK_HEAD, Block, Incoming, Outgoing, capacity
-from hes.dlms.client_events import ActDone, ClientEvent, Got, GotList, Ignored, ServiceRefused, SetDone
+from hes.dlms.client.events import ActDone, ClientEvent, Got, GotList, Ignored, ServiceRefused, SetDone
 from hes.dlms.codes import ActionResult, ApduTag, AttributeResult, DataAccessResult
 from hes.errors import LocalProtocolError, RemoteProtocolError
 

@@ -14,7 +14,6 @@ from gurux_dlms.secure import GXDLMSSecureClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hes.dlms.ciphering import Ciphering, CipheringStyle
 from hes.dlms.security import (
     AUTHENTICATED,
     AUTHENTICATED_ENCRYPTED,
@@ -23,6 +22,7 @@ from hes.dlms.security import (
     gmac_challenge,
     wrap_key,
 )
+from hes.dlms.security.ciphering import Ciphering, CipheringStyle
 
 KEY = st.binary(min_size=16, max_size=16)
 TITLE = st.binary(min_size=8, max_size=8)

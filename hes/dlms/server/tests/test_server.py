@@ -5,7 +5,6 @@ import pytest
 from hes.dlms import acse, apdu, axdr, data, initiate
 from hes.dlms.acse import Aare
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
-from hes.dlms.ciphering import Ciphering, CipheringStyle
 from hes.dlms.codes import (
     AcseDiagnostic,
     ActionResult,
@@ -20,10 +19,9 @@ from hes.dlms.cosem import ClientAccess, LogicalDevice, Role, public_client
 from hes.dlms.findings import FindingKind
 from hes.dlms.obis import Obis
 from hes.dlms.security import AUTHENTICATED, HlsInputs, hls_response
-from hes.dlms.server import FINDINGS_MAX, protect_notification
-from hes.dlms.tests import bench_meter as bm
-from hes.dlms.tests import published
-from hes.dlms.tests.server_wire import (
+from hes.dlms.security.ciphering import Ciphering, CipheringStyle
+from hes.dlms.server.server import FINDINGS_MAX, protect_notification
+from hes.dlms.server.tests.server_wire import (
     NOT_POSSIBLE,
     Wire,
     aarq,
@@ -34,6 +32,8 @@ from hes.dlms.tests.server_wire import (
     plain_wire,
     small_meter,
 )
+from hes.dlms.tests import bench_meter as bm
+from hes.dlms.tests import published
 from hes.errors import LocalProtocolError
 
 

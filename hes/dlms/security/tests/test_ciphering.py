@@ -3,7 +3,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hes.dlms import axdr
-from hes.dlms.ciphering import (
+from hes.dlms.codes import ApduTag
+from hes.dlms.security import (
+    AUTHENTICATED,
+    AUTHENTICATED_ENCRYPTED,
+    ENCRYPTED,
+    INVOCATION_COUNTER_MAX,
+    EncryptionKeys,
+    SecurityControl,
+    seal,
+)
+from hes.dlms.security.ciphering import (
     PROTECTED_TAGS,
     Ciphering,
     CipheringStyle,
@@ -14,16 +24,6 @@ from hes.dlms.ciphering import (
     SendCounter,
     is_protected,
     read_general,
-)
-from hes.dlms.codes import ApduTag
-from hes.dlms.security import (
-    AUTHENTICATED,
-    AUTHENTICATED_ENCRYPTED,
-    ENCRYPTED,
-    INVOCATION_COUNTER_MAX,
-    EncryptionKeys,
-    SecurityControl,
-    seal,
 )
 from hes.dlms.tests import published
 from hes.dlms.tests.strategies import damaged

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from hes.dlms.ciphering import CipheringStyle
 from hes.dlms.codes import ApplicationContext, Conformance, Mechanism
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED, EncryptionKeys, SecurityControl
+from hes.dlms.security.ciphering import CipheringStyle
 from hes.errors import LocalProtocolError
 
 CLIENT_CONFORMANCE: Final = (  # what this client can do, and no more

@@ -3,7 +3,6 @@
 from hes.dlms import acse
 from hes.dlms.acse import Aarq
 from hes.dlms.apdu import AttributeDescriptor
-from hes.dlms.ciphering import Ciphering
 from hes.dlms.codes import (
     ApplicationContext,
     AssociationResult,
@@ -13,6 +12,7 @@ from hes.dlms.codes import (
 from hes.dlms.cosem import ClientAccess, LogicalDevice, Role
 from hes.dlms.initiate import InitiateRequest
 from hes.dlms.obis import Obis
+from hes.dlms.security.ciphering import Ciphering
 from hes.dlms.server import Server
 from hes.dlms.tests import bench_meter as bm
 from hes.dlms.tests import published

@@ -10,9 +10,7 @@ from hes.dlms.codes import (
     Conformance,
     DataAccessResult,
 )
-from hes.dlms.tests import bench_meter as bm
-from hes.dlms.tests import published
-from hes.dlms.tests.server_wire import (
+from hes.dlms.server.tests.server_wire import (
     ENERGY,
     MALFORMED,
     MESSAGE,
@@ -24,6 +22,8 @@ from hes.dlms.tests.server_wire import (
     managing_wire,
     plain_wire,
 )
+from hes.dlms.tests import bench_meter as bm
+from hes.dlms.tests import published
 
 
 @pytest.mark.parametrize(

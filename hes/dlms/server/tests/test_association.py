@@ -4,7 +4,6 @@ import pytest
 
 from hes.dlms import acse, apdu, axdr, data
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
-from hes.dlms.ciphering import CipheringStyle
 from hes.dlms.codes import (
     ActionResult,
     ApplicationContext,
@@ -16,9 +15,8 @@ from hes.dlms.cosem.interface_classes import DATA
 from hes.dlms.findings import FindingKind
 from hes.dlms.obis import Obis
 from hes.dlms.security import AUTHENTICATED, ENCRYPTED, EncryptionKeys, wrap_key
-from hes.dlms.tests import bench_meter as bm
-from hes.dlms.tests import published
-from hes.dlms.tests.server_wire import (
+from hes.dlms.security.ciphering import CipheringStyle
+from hes.dlms.server.tests.server_wire import (
     NOT_DECIPHERED,
     NOT_POSSIBLE,
     SECURITY_SETUP,
@@ -31,6 +29,8 @@ from hes.dlms.tests.server_wire import (
     managing_wire,
     plain_wire,
 )
+from hes.dlms.tests import bench_meter as bm
+from hes.dlms.tests import published
 
 # -- protection
 

@@ -19,7 +19,6 @@ from hes.dlms import acse, apdu, initiate
 from hes.dlms.acse import Aare, Aarq, Rlre, Rlrq
 from hes.dlms.association import Event, State, allows, step
 from hes.dlms.axdr import Octets
-from hes.dlms.ciphering import Ciphering, CipheringStyle, InvocationCounterError, KeyScope, Unprotected, is_protected
 from hes.dlms.codes import (
     AcseDiagnostic,
     ApduTag,
@@ -37,8 +36,16 @@ from hes.dlms.cosem.security_state import SecurityState
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.initiate import InitiateRequest, InitiateResponse
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SecurityControl
-from hes.dlms.server_association import Protection, ServerAssociation, required_control
-from hes.dlms.server_negotiation import (
+from hes.dlms.security.ciphering import (
+    Ciphering,
+    CipheringStyle,
+    InvocationCounterError,
+    KeyScope,
+    Unprotected,
+    is_protected,
+)
+from hes.dlms.server.association import Protection, ServerAssociation, required_control
+from hes.dlms.server.negotiation import (
     AUTHENTICATION_FAILED,
     CONTEXT_REFUSED,
     INITIATE_REFUSED,
@@ -48,10 +55,10 @@ from hes.dlms.server_negotiation import (
     judge_initiate,
     needs_title,
 )
-from hes.dlms.server_negotiation import (
+from hes.dlms.server.negotiation import (
     NOT_DECIPHERED as AARQ_NOT_DECIPHERED,
 )
-from hes.dlms.server_services import MALFORMED, NOT_DECIPHERED, NOT_POSSIBLE, TOO_LONG
+from hes.dlms.server.services import MALFORMED, NOT_DECIPHERED, NOT_POSSIBLE, TOO_LONG
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 __all__ = ["Server", "protect_notification"]

@@ -6,7 +6,7 @@ from hes.dlms import acse, apdu, axdr, data
 from hes.dlms.acse import Aare
 from hes.dlms.apdu import AttributeDescriptor, ExceptionResponse, MethodDescriptor
 from hes.dlms.client import Client
-from hes.dlms.client_events import (
+from hes.dlms.client.events import (
     ActDone,
     Associated,
     Got,
@@ -18,7 +18,7 @@ from hes.dlms.client_events import (
     ServiceRefused,
     SetDone,
 )
-from hes.dlms.client_settings import ClientSettings
+from hes.dlms.client.settings import ClientSettings
 from hes.dlms.codes import (
     AcseDiagnostic,
     ActionResult,

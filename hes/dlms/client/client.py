@@ -23,8 +23,7 @@ from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.association import Event, State, step
 from hes.dlms.axdr import Octets
 from hes.dlms.block_transfer import plain_limit
-from hes.dlms.ciphering import Ciphering, CipheringStyle, KeyScope, Unprotected, is_protected
-from hes.dlms.client_events import (
+from hes.dlms.client.events import (
     ActDone,
     Associated,
     AssociationRefused,
@@ -37,13 +36,14 @@ from hes.dlms.client_events import (
     SendNext,
     ServiceRefused,
 )
-from hes.dlms.client_exchange import ActionExchange, Exchange, GetExchange, Selected, SetExchange
-from hes.dlms.client_settings import ClientSecurity, ClientSettings
+from hes.dlms.client.exchange import ActionExchange, Exchange, GetExchange, Selected, SetExchange
+from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import AcseDiagnostic, ApduTag, AssociationResult, Conformance, Mechanism
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, REPLY_TO_HLS
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.initiate import VAA_NAME_LN, InitiateRequest, InitiateResponse
 from hes.dlms.security import CHALLENGE_OCTETS_MAX, CHALLENGE_OCTETS_MIN, SecurityError
+from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope, Unprotected, is_protected
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 __all__ = ["Client", "ClientSecurity", "ClientSettings"]
