@@ -20,19 +20,18 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, NamedTuple
 
-from hes.dlms import axdr
+from hes.dlms import axdr, security
 from hes.dlms.codes import ApduTag
 from hes.dlms.security import (
     AUTHENTICATED,
     AUTHENTICATED_ENCRYPTED,
-    INVOCATION_COUNTER_MAX,
     SYSTEM_TITLE_OCTETS,
     EncryptionKeys,
     InvocationCounterError,
     SecurityControl,
     SecurityError,
 )
-from hes.dlms.security import primitives as security
+from hes.dlms.security.counters import ReplayWindow, SendCounter
 from hes.dlms.xdlms.common import Octets
 from hes.errors import LocalProtocolError
 
@@ -141,49 +140,6 @@ def _sealed(octets: bytes, offset: int) -> bytes:
     if len(octets) - start != count:
         raise SecurityError(f"{count} octets announced, {len(octets) - start} are there", octet_offset=offset)
     return octets[start:]
-
-
-class SendCounter:
-    """Hands out 0, 1, 2, ... from `next`; refuses when the key is used up."""
-
-    __slots__ = ("next",)
-
-    def __init__(self, start: int = 0) -> None:
-        self.next = start
-
-    def __call__(self) -> int:
-        counter = self.next
-        if counter >= INVOCATION_COUNTER_MAX:
-            raise LocalProtocolError("the invocation counter has run out; change the key")
-        self.next = counter + 1
-        return counter
-
-
-class ReplayWindow:
-    """What one key has seen from the peer. `expected`: the lowest counter that will be taken, 0 for a new key."""
-
-    __slots__ = ("_unverified", "expected")
-
-    def __init__(self, expected: int = 0) -> None:
-        self.expected = expected
-        self._unverified = 0
-
-    def accept(self, counter: int, authenticated: bool = True) -> None:
-        """Take `counter`, or raise InvocationCounterError when it does not lie above all before it.
-
-        The highest counter is refused with SecurityError: no sender may use it, and nothing could follow it.
-        """
-        if counter >= INVOCATION_COUNTER_MAX:
-            raise SecurityError(f"invocation counter {counter:X} says that the key is used up; change it")
-        if authenticated:
-            if counter < self.expected:
-                raise InvocationCounterError(expected=self.expected, received=counter)
-            self.expected = counter + 1
-            return
-        lowest = max(self.expected, self._unverified)
-        if counter < lowest:
-            raise InvocationCounterError(expected=lowest, received=counter)
-        self._unverified = counter + 1
 
 
 class Unprotected(NamedTuple):

@@ -1,0 +1,56 @@
+"""Invocation counters: what a sender hands out, and what a receiver has seen.
+
+One counter per key and direction. A sender never uses one twice; a receiver takes only what lies above the last one
+verified.
+
+Source: docs/protocols/dlms-application.md §5 (counters).
+"""
+
+from __future__ import annotations
+
+from hes.dlms.security.control import INVOCATION_COUNTER_MAX
+from hes.dlms.security.errors import InvocationCounterError, SecurityError
+from hes.errors import LocalProtocolError
+
+
+class SendCounter:
+    """Hands out 0, 1, 2, ... from `next`; refuses when the key is used up."""
+
+    __slots__ = ("next",)
+
+    def __init__(self, start: int = 0) -> None:
+        self.next = start
+
+    def __call__(self) -> int:
+        counter = self.next
+        if counter >= INVOCATION_COUNTER_MAX:
+            raise LocalProtocolError("the invocation counter has run out; change the key")
+        self.next = counter + 1
+        return counter
+
+
+class ReplayWindow:
+    """What one key has seen from the peer. `expected`: the lowest counter that will be taken, 0 for a new key."""
+
+    __slots__ = ("_unverified", "expected")
+
+    def __init__(self, expected: int = 0) -> None:
+        self.expected = expected
+        self._unverified = 0
+
+    def accept(self, counter: int, authenticated: bool = True) -> None:
+        """Take `counter`, or raise InvocationCounterError when it does not lie above all before it.
+
+        The highest counter is refused with SecurityError: no sender may use it, and nothing could follow it.
+        """
+        if counter >= INVOCATION_COUNTER_MAX:
+            raise SecurityError(f"invocation counter {counter:X} says that the key is used up; change it")
+        if authenticated:
+            if counter < self.expected:
+                raise InvocationCounterError(expected=self.expected, received=counter)
+            self.expected = counter + 1
+            return
+        lowest = max(self.expected, self._unverified)
+        if counter < lowest:
+            raise InvocationCounterError(expected=lowest, received=counter)
+        self._unverified = counter + 1
