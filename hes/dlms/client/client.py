@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from hes.dlms import acse, apdu, axdr, data, initiate
-from hes.dlms.acse import Aare, Aarq, Rlre, Rlrq
+from hes.dlms import acse, apdu
+from hes.dlms.acse import Aare, Rlre, Rlrq
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.association import Event, State, step
 from hes.dlms.axdr import Octets
-from hes.dlms.block_transfer import plain_limit
+from hes.dlms.client.channel import Channel, PlainObserver
 from hes.dlms.client.events import (
     ActDone,
     Associated,
@@ -37,21 +37,16 @@ from hes.dlms.client.events import (
     ServiceRefused,
 )
 from hes.dlms.client.exchange import ActionExchange, Exchange, GetExchange, Selected, SetExchange
+from hes.dlms.client.opening import HLS_REPLY, Opening, error_in
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
-from hes.dlms.codes import AcseDiagnostic, ApduTag, AssociationResult, Conformance, Mechanism
-from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, REPLY_TO_HLS
+from hes.dlms.codes import ApduTag, AssociationResult, Conformance
 from hes.dlms.findings import Finding, FindingKind
-from hes.dlms.initiate import VAA_NAME_LN, InitiateRequest, InitiateResponse
-from hes.dlms.security import CHALLENGE_OCTETS_MAX, CHALLENGE_OCTETS_MIN, SecurityError
-from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope, Unprotected, is_protected
+from hes.dlms.security import SecurityError
+from hes.dlms.security.ciphering import KeyScope, Unprotected
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
-__all__ = ["Client", "ClientSecurity", "ClientSettings"]
+__all__ = ["Client", "ClientSecurity", "ClientSettings", "PlainObserver"]
 
-PlainObserver = Callable[[bool, bytes], None]
-"""Called with True for what the client sends and False for what it receives, and the APDU in the clear."""
-
-HLS_REPLY: Final = MethodDescriptor(15, CURRENT_ASSOCIATION, REPLY_TO_HLS)
 _INVOKE_ID_MASK: Final = 0x0F
 _ANSWERS: Final = frozenset((ApduTag.GET_RESPONSE, ApduTag.SET_RESPONSE, ApduTag.ACTION_RESPONSE))
 _NOTIFICATIONS: Final = frozenset((ApduTag.DATA_NOTIFICATION, ApduTag.EVENT_NOTIFICATION))
@@ -75,23 +70,21 @@ class Client:
         on_plain: told of every APDU that goes ciphered, as it is inside.
         """
         self.settings = settings
-        self._on_plain = on_plain
         self.state = State.IDLE
         self.conformance = Conformance(0)
         self.server_max_receive_pdu_size = 0
-        self._ciphering = _ciphering_of(settings.security, send_counter)
-        self._ciphered = settings.security is not None and settings.security.ciphered
+        self._channel = Channel(settings.security, send_counter, on_plain)
+        self._opening: Opening | None = None
         self._exchange: Exchange | None = None
         self._invoke_id = 0
         self._limit = 0
-        self._challenge = b""
-        self._initiate = b""
         self._findings: list[Finding] = []
 
     @property
     def receive_counter(self) -> int:
         """The lowest counter that will be taken from the server under the global key; keep it for the next client."""
-        return self._ciphering.windows[KeyScope.GLOBAL].expected if self._ciphering else 0
+        ciphering = self._channel.ciphering
+        return ciphering.windows[KeyScope.GLOBAL].expected if ciphering else 0
 
     @property
     def busy(self) -> bool:
@@ -103,34 +96,10 @@ class Client:
     def associate(self, *, challenge: bytes = b"", dedicated_key: bytes = b"") -> bytes:
         """An AARQ. challenge: 8..64 fresh random octets, for HLS. dedicated_key: 16 fresh random octets, when settings
         ask for one. Raises LocalProtocolError when they do not fit the settings or an association is open."""
-        settings, ciphering = self.settings, self._ciphering
-        wants_key = settings.security is not None and settings.security.dedicated
-        if settings.mechanism.high_level and not CHALLENGE_OCTETS_MIN <= len(challenge) <= CHALLENGE_OCTETS_MAX:
-            raise LocalProtocolError(
-                f"HLS needs a challenge of {CHALLENGE_OCTETS_MIN} to {CHALLENGE_OCTETS_MAX} octets"
-            )
-        if wants_key != bool(dedicated_key):
-            raise LocalProtocolError("a dedicated key is given exactly when the settings ask for one")
+        opening = Opening(self.settings, self._channel, challenge, dedicated_key)
         self.state = step(self.state, Event.ASSOCIATE)
-        request = InitiateRequest(settings.conformance, settings.max_receive_pdu_size, dedicated_key)
-        self._initiate = replace(request, dedicated_key=b"").encode()
-        self._challenge, self._findings = challenge, []
-        if ciphering is not None:
-            ciphering.peer_system_title = settings.security.server_system_title if settings.security else None
-            if dedicated_key:
-                ciphering.use_dedicated_key(dedicated_key)
-        user_information = request.encode()
-        if ciphering is not None and self._ciphered:
-            user_information = ciphering.protect_initiate(user_information)
-        authenticating = settings.mechanism is not Mechanism.NONE
-        return Aarq(
-            context=settings.context,
-            calling_ap_title=b"" if settings.security is None else settings.security.system_title,
-            authentication=authenticating,
-            mechanism=settings.mechanism if authenticating else None,
-            authentication_value=challenge if settings.mechanism.high_level else settings.password,
-            user_information=user_information,
-        ).encode()
+        self._opening, self._findings = opening, []
+        return opening.aarq()
 
     def get(self, attribute: AttributeDescriptor, selection: bytes = b"") -> bytes:
         """GET one attribute. selection: b"" or what hes.dlms.selective_access makes."""
@@ -174,8 +143,8 @@ class Client:
             raise LocalProtocolError("a request is under way; await its answer or abandon it before releasing")
         self.state = step(self.state, Event.RELEASE)
         protected = b""
-        if self._ciphering is not None and self._ciphered:
-            protected = self._ciphering.protect_initiate(self._initiate)
+        if self._channel.ciphering is not None and self._channel.ciphered and self._opening is not None:
+            protected = self._channel.ciphering.protect_initiate(self._opening.initiate)
         return Rlrq(user_information=protected).encode()
 
     def repeat(self) -> bytes:
@@ -208,15 +177,8 @@ class Client:
             return self._aare(octets)
         if tag == ApduTag.RLRE:
             return self._rlre(octets)
-        opened: Unprotected | None = None
-        plain = octets
-        if is_protected(octets):
-            if self._ciphering is None:
-                raise SecurityError("a ciphered APDU, and no keys are set for this association")
-            opened = self._ciphering.unprotect(octets)
-            plain, tag = opened.apdu, opened.apdu[0]
-            if self._on_plain is not None:
-                self._on_plain(False, plain)  # noqa: FBT003 - the observer's own signature
+        plain, opened = self._channel.unprotect(octets)
+        tag = plain[0]
         if tag in _ANSWERS:
             return self._answer(plain, opened)
         decoded = apdu.decode(plain)
@@ -236,7 +198,7 @@ class Client:
             return Ignored(
                 reason=f"answer to invoke id {plain[2] & 15}, waiting for {exchange.invoke & 15}", apdu=plain
             )
-        if self._ciphered and (opened is None or not self._covers(opened)):
+        if not self._channel.covers(opened):
             raise SecurityError("the answer is protected less than this association requires")
         if plain[0] != exchange.response_tag:
             raise RemoteProtocolError(f"APDU {plain[0]:02X} does not answer what was asked", octet_offset=0)
@@ -249,9 +211,6 @@ class Client:
             return self._hls_answered(result, opened)
         self._exchange = None
         return result
-
-    def _covers(self, opened: Unprotected) -> bool:
-        return self.settings.security is not None and opened.control.covers(self.settings.security.required_control)
 
     def _refused(self, refusal: Refusal) -> ClientEvent:
         """An exception has no invoke id: it is taken for the answer to whatever is under way."""
@@ -277,21 +236,14 @@ class Client:
         aare = acse.decode(octets)
         assert isinstance(aare, Aare)
         if aare.result != AssociationResult.ACCEPTED:
-            refusal = _error_in(aare.user_information)
+            refusal = error_in(aare.user_information)
             self.state = step(self.state, Event.REJECTED)
             return AssociationRefused(result=aare.result, diagnostic=aare.diagnostic, refusal=refusal)
-        known_title = self._ciphering.peer_system_title if self._ciphering else None
-        try:
-            self._check_accepted(aare)
-            granted = self._granted(aare)
-            reply = self._hls_proof(aare) if self.settings.mechanism.high_level else None
-        except RemoteProtocolError:
-            if self._ciphering is not None:
-                self._ciphering.peer_system_title = known_title
-            raise
+        assert self._opening is not None
+        granted, reply = self._opening.accept(aare)
         self.conformance = granted.conformance & self.settings.conformance
         self.server_max_receive_pdu_size = granted.server_max_receive_pdu_size
-        self._limit = self._plain_limit()
+        self._limit = self._channel.plain_limit(granted.server_max_receive_pdu_size)
         if self.conformance != granted.conformance:
             widened = granted.conformance & ~self.settings.conformance
             self._note(FindingKind.CONFORMANCE_WIDENED, f"the server granted {int(widened):06X} beyond what was asked")
@@ -302,60 +254,14 @@ class Client:
         exchange = ActionExchange(self._next_invoke(), HLS_REPLY, reply, limit=self._limit, blocks_allowed=False)
         return SendNext(octets=self._start(exchange))
 
-    def _check_accepted(self, aare: Aare) -> None:
-        """The AARE fits the AARQ: same context, and HLS exactly when it was asked for."""
-        if aare.context != self.settings.context:
-            raise RemoteProtocolError(f"the server accepted another application context: {aare.context!r}")
-        pending = aare.diagnostic == AcseDiagnostic.AUTHENTICATION_REQUIRED
-        if pending != self.settings.mechanism.high_level:
-            raise SecurityError(f"mechanism {self.settings.mechanism.name} and diagnostic {aare.diagnostic!r} disagree")
-        if self._ciphering is not None and aare.responding_ap_title:
-            known = self._ciphering.peer_system_title
-            if known and known != aare.responding_ap_title:
-                raise SecurityError(f"the server's system title is {aare.responding_ap_title.hex()}, not {known.hex()}")
-            self._ciphering.peer_system_title = aare.responding_ap_title
-
-    def _granted(self, aare: Aare) -> InitiateResponse:
-        user_information = aare.user_information
-        if self._ciphered and self._ciphering is not None:
-            if not is_protected(user_information):
-                raise SecurityError("the server answered a ciphered proposal in the clear")
-            opened = self._ciphering.unprotect(user_information)
-            if not self._covers(opened):
-                raise SecurityError("the AARE is protected less than this association requires")
-            user_information = opened.apdu
-        granted = initiate.decode(user_information)
-        if not isinstance(granted, InitiateResponse):
-            raise RemoteProtocolError("an accepted association without an initiate response")
-        if granted.vaa_name != VAA_NAME_LN:
-            raise RemoteProtocolError(f"VAA name {granted.vaa_name:04X} is not that of logical names")
-        return granted
-
-    def _hls_proof(self, aare: Aare) -> bytes:
-        """Encoded parameter of pass 3."""
-        challenge = aare.authentication_value
-        if aare.mechanism not in (None, self.settings.mechanism):
-            raise RemoteProtocolError(f"the server wants mechanism {aare.mechanism!r}")
-        if not CHALLENGE_OCTETS_MIN <= len(challenge) <= CHALLENGE_OCTETS_MAX:
-            raise RemoteProtocolError(f"a challenge of {len(challenge)} octets")
-        if challenge == self._challenge:
-            raise SecurityError("the server's challenge is the client's own, sent back")
-        assert self._ciphering is not None
-        if not self._ciphering.peer_system_title:
-            raise RemoteProtocolError("HLS-GMAC without the server's system title")
-        return axdr.encode(data.octets(self._ciphering.hls_tag(challenge)))
-
     def _hls_answered(self, event: ClientEvent, opened: Unprotected | None) -> ClientEvent:
         """Pass 4: the server's proof for our challenge."""
-        assert self._ciphering is not None
         if not isinstance(event, ActDone) or not event.succeeded:
             self._fail_hls()
             return AssociationRefused(hls_result=event.result if isinstance(event, ActDone) else None)
+        assert self._opening is not None
         try:
-            proof, _end = axdr.decode_value(event.data or b"")
-            if not isinstance(proof, bytes):
-                raise SecurityError("the server's proof is not an octet-string")
-            counter = self._ciphering.check_hls_tag(proof, self._challenge)
+            counter = self._opening.check_pass_4(event.data or b"")
         except RemoteProtocolError:
             self._fail_hls()
             raise
@@ -366,7 +272,7 @@ class Client:
         return self._associated()
 
     def _associated(self) -> Associated:
-        title = self._ciphering.peer_system_title if self._ciphering else None
+        title = self._channel.ciphering.peer_system_title if self._channel.ciphering else None
         return Associated(
             conformance=self.conformance,
             server_max_receive_pdu_size=self.server_max_receive_pdu_size,
@@ -426,49 +332,12 @@ class Client:
         self._exchange = exchange
         return octets
 
-    def _plain_limit(self) -> int:
-        """Octets that a request may have before it is protected."""
-        security = self.settings.security
-        style = security.style if security else CipheringStyle.SERVICE_SPECIFIC
-        return plain_limit(self.server_max_receive_pdu_size, ciphered=self._ciphered, style=style)
-
     def _protect(self, plain: bytes) -> bytes:
         """Under the dedicated key once the association is open; the passes of HLS go under the global one."""
-        ciphering = self._ciphering
-        if ciphering is None or not self._ciphered:
-            return plain
-        if self._on_plain is not None:
-            self._on_plain(True, plain)  # noqa: FBT003 - the observer's own signature
-        dedicated = ciphering.has_dedicated_key and self.state is State.ASSOCIATED
-        style = ciphering.style
-        if style is not CipheringStyle.SERVICE_SPECIFIC:
-            style = CipheringStyle.GENERAL_DED if dedicated else CipheringStyle.GENERAL_GLO
-        return ciphering.protect(plain, key=KeyScope.DEDICATED if dedicated else KeyScope.GLOBAL, style=style)
+        return self._channel.protect(plain, dedicated=self.state is State.ASSOCIATED)
 
     def _note(self, kind: FindingKind, text: str) -> None:
         self._findings.append(Finding(kind, text, self.settings.client_sap))
-
-
-def _ciphering_of(security: ClientSecurity | None, send_counter: Callable[[], int] | int) -> Ciphering | None:
-    if security is None:
-        return None
-    return Ciphering(
-        system_title=security.system_title,
-        global_keys=security.keys,
-        send_counter=send_counter,
-        peer_system_title=security.server_system_title,
-        receive_counter=security.receive_counter,
-        control=security.control,
-        style=security.style,
-    )
-
-
-def _error_in(user_information: bytes) -> apdu.ConfirmedServiceError | None:
-    """The error that a refusing AARE may carry; None when it carries something else or nothing."""
-    if not user_information or user_information[0] != ApduTag.CONFIRMED_SERVICE_ERROR:
-        return None
-    found = initiate.decode(user_information)
-    return found if isinstance(found, apdu.ConfirmedServiceError) else None
 
 
 def _selected(attribute: AttributeDescriptor | Selected) -> Selected:

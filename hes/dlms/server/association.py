@@ -5,7 +5,8 @@ Source: docs/protocols/dlms-application.md §2 (HLS), §5; docs/protocols/dlms-r
 
 from __future__ import annotations
 
-from typing import Final, Generic, TypeVar
+from abc import abstractmethod
+from typing import Final, Generic, Protocol, TypeVar
 
 from hes.dlms import apdu, axdr, data
 from hes.dlms.apdu import MethodDescriptor
@@ -19,8 +20,11 @@ from hes.dlms.cosem.security_state import SecurityState
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.security import SecurityControl, SecurityError
 from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope, ReplayWindow, SendCounter, Unprotected
-from hes.dlms.server.services import NOT_POSSIBLE, Services
+from hes.dlms.server.refusals import NOT_POSSIBLE
+from hes.dlms.server.services import Services
 from hes.errors import LocalProtocolError, RemoteProtocolError
+
+__all__ = ["Protection", "ServerAssociation", "ServiceSet", "required_control"]
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
@@ -50,6 +54,17 @@ def required_control(policy: SecurityPolicy) -> SecurityControl:
 def answering_control(policy: SecurityPolicy, control: SecurityControl) -> SecurityControl:
     """What an answer is protected with: as the request was, and whatever the policy adds."""
     return SecurityControl(control | _ANSWERING[policy])
+
+
+class ServiceSet(Protocol):
+    """The services of one application context. `limit`: octets that a plain answer may have."""
+
+    limit: int
+
+    @abstractmethod
+    def serve(self, octets: bytes) -> bytes | None:
+        """The plain answer to a plain request; None for silence. Never raises for what a peer sends."""
+        ...
 
 
 class StoredWindow(ReplayWindow):
@@ -153,7 +168,7 @@ class ServerAssociation(Generic[I]):
             plain_limit(octets_max, ciphered=True),
             plain_limit(octets_max, ciphered=True, style=CipheringStyle.GENERAL_GLO),
         )
-        self.services = Services(context)
+        self.services: ServiceSet = Services(context)
         self.state = step(State.IDLE, Event.ASSOCIATE)
         self.state = step(self.state, Event.HLS_REQUIRED if server_challenge else Event.ACCEPTED)
 

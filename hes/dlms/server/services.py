@@ -31,30 +31,16 @@ from hes.dlms.codes import (
     AttributeResult,
     Conformance,
     DataAccessResult,
-    ServiceError,
-    StateError,
 )
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import ActionReply
+from hes.dlms.server.refusals import MALFORMED, NOT_NEGOTIATED, TOO_LONG, UNKNOWN_SERVICE
 from hes.errors import RemoteProtocolError
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 _SUCCESS: Final = DataAccessResult.SUCCESS
 _INVOKE_ID_MASK: Final = 0x0F
-
-
-def refusal(state_error: StateError, service_error: ServiceError) -> bytes:
-    return apdu.ExceptionResponse(state_error, service_error).encode()
-
-
-# which is answered when: docs/protocols/dlms-roles.md §2
-NOT_POSSIBLE: Final = refusal(StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
-NOT_NEGOTIATED: Final = refusal(StateError.SERVICE_NOT_ALLOWED, ServiceError.SERVICE_NOT_SUPPORTED)
-MALFORMED: Final = refusal(StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)
-TOO_LONG: Final = refusal(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)
-NOT_DECIPHERED: Final = refusal(StateError.SERVICE_NOT_ALLOWED, ServiceError.DECIPHERING_ERROR)
-UNKNOWN_SERVICE: Final = refusal(StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)
 
 
 class _Service(Enum):

@@ -1,0 +1,143 @@
+"""Opening an association on the client: the AARQ, what is believed of the AARE, and the passes of HLS.
+
+`Opening` lives for one attempt. It holds what was proposed, so that the answers can be held against it; states and
+requests are the `Client`'s.
+
+Source: docs/protocols/dlms-application.md §2, §5; docs/protocols/dlms-roles.md §1, §5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from hes.dlms import apdu, axdr, data, initiate
+from hes.dlms.acse import Aare, Aarq
+from hes.dlms.apdu import MethodDescriptor
+from hes.dlms.client.channel import Channel
+from hes.dlms.client.settings import ClientSettings
+from hes.dlms.codes import AcseDiagnostic, ApduTag, Mechanism
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, REPLY_TO_HLS
+from hes.dlms.initiate import VAA_NAME_LN, InitiateRequest, InitiateResponse
+from hes.dlms.security import CHALLENGE_OCTETS_MAX, CHALLENGE_OCTETS_MIN, SecurityError
+from hes.dlms.security.ciphering import is_protected
+from hes.errors import LocalProtocolError, RemoteProtocolError
+
+HLS_REPLY: Final = MethodDescriptor(15, CURRENT_ASSOCIATION, REPLY_TO_HLS)
+
+
+class Opening:
+    """One attempt. initiate: what was proposed, as it stands in a protected release."""
+
+    def __init__(self, settings: ClientSettings, channel: Channel, challenge: bytes, dedicated_key: bytes) -> None:
+        """Raises LocalProtocolError when challenge or key do not fit the settings."""
+        wants_key = settings.security is not None and settings.security.dedicated
+        if settings.mechanism.high_level and not CHALLENGE_OCTETS_MIN <= len(challenge) <= CHALLENGE_OCTETS_MAX:
+            raise LocalProtocolError(
+                f"HLS needs a challenge of {CHALLENGE_OCTETS_MIN} to {CHALLENGE_OCTETS_MAX} octets"
+            )
+        if wants_key != bool(dedicated_key):
+            raise LocalProtocolError("a dedicated key is given exactly when the settings ask for one")
+        self._settings, self._channel, self._challenge = settings, channel, challenge
+        self._request = InitiateRequest(settings.conformance, settings.max_receive_pdu_size, dedicated_key)
+        self.initiate = replace(self._request, dedicated_key=b"").encode()
+
+    def aarq(self) -> bytes:
+        settings, ciphering = self._settings, self._channel.ciphering
+        dedicated_key = self._request.dedicated_key
+        if ciphering is not None:
+            ciphering.peer_system_title = settings.security.server_system_title if settings.security else None
+            if dedicated_key:
+                ciphering.use_dedicated_key(dedicated_key)
+        user_information = self._request.encode()
+        if ciphering is not None and self._channel.ciphered:
+            user_information = ciphering.protect_initiate(user_information)
+        authenticating = settings.mechanism is not Mechanism.NONE
+        return Aarq(
+            context=settings.context,
+            calling_ap_title=b"" if settings.security is None else settings.security.system_title,
+            authentication=authenticating,
+            mechanism=settings.mechanism if authenticating else None,
+            authentication_value=self._challenge if settings.mechanism.high_level else settings.password,
+            user_information=user_information,
+        ).encode()
+
+    def accept(self, aare: Aare) -> tuple[InitiateResponse, bytes | None]:
+        """What an accepting AARE grants, and the encoded parameter of pass 3, None without HLS.
+
+        Raises RemoteProtocolError (SecurityError) for one that must not be believed; nothing has changed then.
+        """
+        ciphering = self._channel.ciphering
+        known_title = ciphering.peer_system_title if ciphering else None
+        try:
+            self._check_accepted(aare)
+            granted = self._granted(aare)
+            return granted, self._hls_proof(aare) if self._settings.mechanism.high_level else None
+        except RemoteProtocolError:
+            if ciphering is not None:
+                ciphering.peer_system_title = known_title
+            raise
+
+    def _check_accepted(self, aare: Aare) -> None:
+        """The AARE fits the AARQ: same context, and HLS exactly when it was asked for."""
+        if aare.context != self._settings.context:
+            raise RemoteProtocolError(f"the server accepted another application context: {aare.context!r}")
+        pending = aare.diagnostic == AcseDiagnostic.AUTHENTICATION_REQUIRED
+        if pending != self._settings.mechanism.high_level:
+            raise SecurityError(
+                f"mechanism {self._settings.mechanism.name} and diagnostic {aare.diagnostic!r} disagree"
+            )
+        if self._channel.ciphering is not None and aare.responding_ap_title:
+            known = self._channel.ciphering.peer_system_title
+            if known and known != aare.responding_ap_title:
+                raise SecurityError(f"the server's system title is {aare.responding_ap_title.hex()}, not {known.hex()}")
+            self._channel.ciphering.peer_system_title = aare.responding_ap_title
+
+    def _granted(self, aare: Aare) -> InitiateResponse:
+        user_information = aare.user_information
+        if self._channel.ciphered and self._channel.ciphering is not None:
+            if not is_protected(user_information):
+                raise SecurityError("the server answered a ciphered proposal in the clear")
+            opened = self._channel.ciphering.unprotect(user_information)
+            if not self._channel.covers(opened):
+                raise SecurityError("the AARE is protected less than this association requires")
+            user_information = opened.apdu
+        granted = initiate.decode(user_information)
+        if not isinstance(granted, InitiateResponse):
+            raise RemoteProtocolError("an accepted association without an initiate response")
+        if granted.vaa_name != VAA_NAME_LN:
+            raise RemoteProtocolError(f"VAA name {granted.vaa_name:04X} is not that of logical names")
+        return granted
+
+    def _hls_proof(self, aare: Aare) -> bytes:
+        """Encoded parameter of pass 3."""
+        challenge = aare.authentication_value
+        if aare.mechanism not in (None, self._settings.mechanism):
+            raise RemoteProtocolError(f"the server wants mechanism {aare.mechanism!r}")
+        if not CHALLENGE_OCTETS_MIN <= len(challenge) <= CHALLENGE_OCTETS_MAX:
+            raise RemoteProtocolError(f"a challenge of {len(challenge)} octets")
+        if challenge == self._challenge:
+            raise SecurityError("the server's challenge is the client's own, sent back")
+        assert self._channel.ciphering is not None
+        if not self._channel.ciphering.peer_system_title:
+            raise RemoteProtocolError("HLS-GMAC without the server's system title")
+        return axdr.encode(data.octets(self._channel.ciphering.hls_tag(challenge)))
+
+    def check_pass_4(self, returned: bytes) -> int:
+        """The counter in the server's proof for our challenge. returned: encoded data of pass 4.
+
+        Raises RemoteProtocolError for anything but the right proof.
+        """
+        assert self._channel.ciphering is not None
+        proof, _end = axdr.decode_value(returned)
+        if not isinstance(proof, bytes):
+            raise SecurityError("the server's proof is not an octet-string")
+        return self._channel.ciphering.check_hls_tag(proof, self._challenge)
+
+
+def error_in(user_information: bytes) -> apdu.ConfirmedServiceError | None:
+    """The error that a refusing AARE may carry; None when it carries something else or nothing."""
+    if not user_information or user_information[0] != ApduTag.CONFIRMED_SERVICE_ERROR:
+        return None
+    found = initiate.decode(user_information)
+    return found if isinstance(found, apdu.ConfirmedServiceError) else None

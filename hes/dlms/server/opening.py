@@ -1,0 +1,231 @@
+"""Opening and closing an association on the server: AARQ and RLRQ in, AARE and RLRE out.
+
+How an AARQ is judged is `negotiation`; here the judgements are put in order, the proposal is opened, and what was
+agreed becomes a `ServerAssociation`. Nothing here keeps the associations: `Server` does.
+
+Source: docs/protocols/dlms-application.md §2, §5; docs/protocols/dlms-roles.md §1, §2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from hes.dlms import acse, initiate
+from hes.dlms.acse import Aare, Aarq, Rlre, Rlrq
+from hes.dlms.association import Event, allows, step
+from hes.dlms.codes import (
+    AcseDiagnostic,
+    ApplicationContext,
+    AssociationResult,
+    Conformance,
+    ReleaseReason,
+)
+from hes.dlms.cosem.access import AssociationStatus, ClientAccess
+from hes.dlms.cosem.context import Context
+from hes.dlms.cosem.logical_device import LogicalDevice
+from hes.dlms.findings import Finding, FindingKind
+from hes.dlms.initiate import InitiateRequest, InitiateResponse
+from hes.dlms.security import SecurityControl
+from hes.dlms.security.ciphering import InvocationCounterError, Unprotected, is_protected
+from hes.dlms.server.association import Protection, ServerAssociation, required_control
+from hes.dlms.server.negotiation import (
+    AUTHENTICATION_FAILED,
+    CONTEXT_REFUSED,
+    INITIATE_REFUSED,
+    NOT_DECIPHERED,
+    Refused,
+    client_title,
+    judge_acse,
+    judge_initiate,
+    needs_title,
+)
+from hes.dlms.server.pipeline import counter_expected, protected, unprotect
+from hes.dlms.server.refusals import MALFORMED, NOT_POSSIBLE
+from hes.errors import LocalProtocolError, RemoteProtocolError
+
+I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
+
+CHALLENGE_OCTETS: Final = 16
+
+
+@dataclass(slots=True)
+class Opened(Generic[I]):
+    """What an AARQ has led to: the octets that answer it, and the association, None when there is none."""
+
+    answer: bytes
+    association: ServerAssociation[I] | None = None
+
+
+class Opening(Generic[I]):
+    """The AARQs to one instance of `device`."""
+
+    def __init__(
+        self, device: LogicalDevice[I], instance: I, entropy: Callable[[int], bytes], challenge_octets: int
+    ) -> None:
+        self.device = device
+        self.instance = instance
+        self._entropy = entropy
+        self._challenge_octets = challenge_octets
+        self._security = device.security(instance) if device.security else None
+
+    def associate(
+        self, client: ClientAccess, octets: bytes, status: Mapping[int, AssociationStatus], findings: list[Finding]
+    ) -> Opened[I]:
+        """Judge an AARQ. status: of every association of the device, which the new one lets its objects see."""
+        try:
+            aarq = acse.decode(octets)
+        except RemoteProtocolError:
+            return Opened(MALFORMED)
+        assert isinstance(aarq, Aarq)
+        secret = self._security.secret(client.client_sap) if self._security else b""
+        refused = judge_acse(aarq, client, secret)
+        if refused is None:
+            accepted = self._accept(aarq, client, status, findings)
+            if isinstance(accepted, Opened):
+                return accepted
+            refused = accepted
+        if refused.diagnostic == AcseDiagnostic.AUTHENTICATION_FAILURE:
+            text = "AARQ with a wrong password, challenge or key"
+            findings.append(Finding(FindingKind.AUTHENTICATION_FAILED, text, client.client_sap))
+        return Opened(refused.aare(aarq).encode())
+
+    def _accept(
+        self, aarq: Aarq, client: ClientAccess, status: Mapping[int, AssociationStatus], findings: list[Finding]
+    ) -> Refused | Opened[I]:
+        """The xDLMS part: open it, judge it, and set up the association; or why it is refused."""
+        protection = self._protection(aarq, client)
+        if isinstance(protection, Refused):
+            return protection
+        opened: Unprotected | None = None
+        user_information = aarq.user_information
+        if is_protected(user_information):
+            if protection is None or aarq.context != ApplicationContext.LN_CIPHERED:
+                return CONTEXT_REFUSED
+            try:
+                opened = protection.ciphering.unprotect(user_information)
+            except InvocationCounterError as error:
+                findings.append(Finding(FindingKind.REPLAYED, error.message, client.client_sap))
+                return Opened(counter_expected(error))
+            except RemoteProtocolError:
+                return NOT_DECIPHERED
+            user_information = opened.apdu
+        control = opened.control if opened else SecurityControl(0)
+        if protection is not None and not control.covers(required_control(protection.policy)):
+            return AUTHENTICATION_FAILED
+        try:
+            request = initiate.decode(user_information)
+        except RemoteProtocolError:
+            return INITIATE_REFUSED
+        if not isinstance(request, InitiateRequest):
+            return INITIATE_REFUSED
+        granted = judge_initiate(request, client, encrypted=control.encrypted)
+        if isinstance(granted, Refused):
+            return granted
+        if request.dedicated_key and protection is not None:
+            protection.use_dedicated_key(request.dedicated_key)
+        return self._opened(aarq, client, request, granted, protection, opened, status)
+
+    def _protection(self, aarq: Aarq, client: ClientAccess) -> Protection | Refused | None:
+        """The keys that this association works with; None where none are needed."""
+        if client.security_setup is None or self._security is None:
+            return AUTHENTICATION_FAILED if needs_title(aarq, client) else None
+        title = client_title(aarq, client) if needs_title(aarq, client) else b""
+        try:
+            return Protection(self._security, client.security_setup, title)
+        except LookupError:
+            return AUTHENTICATION_FAILED
+
+    def _opened(
+        self,
+        aarq: Aarq,
+        client: ClientAccess,
+        request: InitiateRequest,
+        granted: Conformance,
+        protection: Protection | None,
+        opened: Unprotected | None,
+        status: Mapping[int, AssociationStatus],
+    ) -> Opened[I]:
+        assert isinstance(aarq.context, ApplicationContext)
+        user_information = InitiateResponse(granted, self.device.max_receive_pdu_size).encode()
+        if opened is not None and protection is not None:
+            user_information = protected(protection, user_information, opened)
+            if user_information == NOT_POSSIBLE:
+                return Opened(NOT_POSSIBLE)
+        context = Context(
+            instance=self.instance,
+            device=self.device,
+            client=client,
+            application_context=aarq.context,
+            conformance=granted,
+            max_send_pdu_size=_smaller(request.client_max_receive_pdu_size, self.device.max_send_pdu_size),
+            client_system_title=client_title(aarq, client),
+            status=status,
+        )
+        high_level = client.mechanism.high_level
+        challenge = self._challenge(aarq.authentication_value) if high_level else b""
+        association = ServerAssociation(
+            context,
+            protection,
+            client_challenge=aarq.authentication_value if high_level else b"",
+            server_challenge=challenge,
+        )
+        titled = needs_title(aarq, client) and self._security is not None
+        aare = Aare(
+            context=aarq.context,
+            result=AssociationResult.ACCEPTED,
+            diagnostic=AcseDiagnostic.AUTHENTICATION_REQUIRED if high_level else AcseDiagnostic.NULL,
+            responding_ap_title=self._security.system_title if titled and self._security else b"",
+            authentication=high_level,
+            mechanism=client.mechanism if high_level else None,
+            authentication_value=challenge,
+            user_information=user_information,
+        )
+        return Opened(aare.encode(), association)
+
+    def _challenge(self, client_challenge: bytes) -> bytes:
+        """Fresh, and never the client's own sent back."""
+        challenge = self._entropy(self._challenge_octets)
+        if challenge == client_challenge:
+            raise LocalProtocolError("the entropy source gave the client's own challenge")
+        return challenge
+
+
+def release(association: ServerAssociation[I], octets: bytes, findings: list[Finding]) -> bytes:
+    """A release that is protected less than the policy demands is refused, and the association stays open.
+
+    Case SYMSEC_REL_N1. The proposal inside a protected RLRQ is only looked at for its protection.
+    """
+    if not allows(association.state, Event.RELEASE):
+        return NOT_POSSIBLE
+    try:
+        rlrq = acse.decode(octets)
+    except RemoteProtocolError:
+        return MALFORMED
+    assert isinstance(rlrq, Rlrq)
+    protection = association.protection
+    opened: Unprotected | None = None
+    if protection is not None and is_protected(rlrq.user_information):
+        checked = unprotect(association, rlrq.user_information, findings)
+        if isinstance(checked, bytes):
+            return checked
+        opened = checked
+    association.state = step(association.state, Event.RELEASE)
+    if protection is not None and opened is None and required_control(protection.policy):
+        association.state = step(association.state, Event.RELEASE_REFUSED)
+        return Rlre(reason=ReleaseReason.NOT_FINISHED).encode()
+    association.state = step(association.state, Event.RELEASED)
+    user_information = b""
+    if opened is not None and protection is not None:
+        context = association.context
+        granted = InitiateResponse(context.conformance, context.device.max_receive_pdu_size).encode()
+        user_information = protected(protection, granted, opened)
+        if user_information == NOT_POSSIBLE:
+            return NOT_POSSIBLE
+    return Rlre(reason=ReleaseReason.NORMAL, user_information=user_information).encode()
+
+
+def _smaller(one: int, other: int) -> int:
+    """The smaller of two limits, of which 0 is none."""
+    return min(one, other) if one and other else one or other

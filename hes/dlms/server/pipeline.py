@@ -1,0 +1,70 @@
+"""The way of one APDU through an open association: unprotect, serve, protect.
+
+    octets -> unprotect -> association.serve (HLS or the services) -> protected -> octets
+
+`answer` is the whole way; its steps are functions of their own, since opening and releasing an association take
+some of them alone. What lies outside of it (whose APDU it is, how long it may be) is the `Server`'s.
+
+Source: docs/protocols/dlms-application.md §5; docs/protocols/dlms-roles.md §2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hes.dlms import apdu
+from hes.dlms.codes import ApduTag, ServiceError, StateError
+from hes.dlms.findings import Finding, FindingKind
+from hes.dlms.security.ciphering import InvocationCounterError, Unprotected, is_protected
+from hes.dlms.server.association import Protection, ServerAssociation, required_control
+from hes.dlms.server.refusals import NOT_DECIPHERED, NOT_POSSIBLE
+from hes.errors import LocalProtocolError, RemoteProtocolError
+
+
+def answer(association: ServerAssociation[Any], octets: bytes, findings: list[Finding]) -> bytes | None:
+    """What one whole APDU is answered with, protected in kind; None for silence."""
+    context = association.context
+    if not is_protected(octets):
+        if association.protection is not None and required_control(association.protection.policy):
+            return NOT_POSSIBLE
+        context.authenticated = context.encrypted = False
+        return association.serve(octets, None, findings)
+    opened = unprotect(association, octets, findings)
+    if isinstance(opened, bytes):
+        return opened
+    context.authenticated, context.encrypted = opened.control.authenticated, opened.control.encrypted
+    plain = association.serve(opened.apdu, opened, findings)
+    if plain is None or plain[0] == ApduTag.EXCEPTION_RESPONSE or association.protection is None:
+        return plain
+    return protected(association.protection, plain, opened)
+
+
+def unprotect(association: ServerAssociation[Any], octets: bytes, findings: list[Finding]) -> Unprotected | bytes:
+    """The request inside a protected one, or the answer that refuses it."""
+    client_sap = association.context.client.client_sap
+    try:
+        opened = association.open(octets)
+    except InvocationCounterError as error:
+        findings.append(Finding(FindingKind.REPLAYED, error.message, client_sap))
+        return counter_expected(error)
+    except RemoteProtocolError as error:
+        findings.append(Finding(FindingKind.DECIPHERING_FAILED, error.message, client_sap))
+        return NOT_DECIPHERED
+    if association.protection and not opened.control.covers(required_control(association.protection.policy)):
+        return NOT_POSSIBLE
+    return opened
+
+
+def protected(protection: Protection, plain: bytes, request: Unprotected) -> bytes:
+    """The answer in kind; NOT_POSSIBLE once the counter of the key has run out."""
+    try:
+        return protection.protect_like(plain, request)
+    except LocalProtocolError:
+        return NOT_POSSIBLE
+
+
+def counter_expected(error: InvocationCounterError) -> bytes:
+    """The refusal that names the lowest counter that will be taken."""
+    return apdu.ExceptionResponse(
+        StateError.SERVICE_NOT_ALLOWED, ServiceError.INVOCATION_COUNTER_ERROR, error.expected
+    ).encode()
