@@ -19,10 +19,13 @@ from hes.dlms.cosem.association_ln import AssociationLn, ObjectListElement, obje
 from hes.dlms.cosem.clock import Clock, date_time_of
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import ActionReply, Attribute, CosemObject, Method, attribute, constant, method
+from hes.dlms.cosem.device_time import Timekeeper
 from hes.dlms.cosem.disconnect_control import ControlState, DisconnectControl, Move, next_state
+from hes.dlms.cosem.inner_calls import InnerContext, ObjectAction, ScriptReference, ServiceId
 from hes.dlms.cosem.interface_classes import CLASSES, InterfaceClass, interface_class, name_of, name_of_method
 from hes.dlms.cosem.local_time import UTC, LocalTime
 from hes.dlms.cosem.logical_device import LogicalDevice
+from hes.dlms.cosem.object_state import ObjectStates, StatefulObject
 from hes.dlms.cosem.profile_generic import ProfileGeneric, SortMethod, capture_objects_from_value
 from hes.dlms.cosem.registers import DataObject, DemandRegister, ExtendedRegister, Register, ScalerUnit
 from hes.dlms.cosem.sap_assignment import SapAssignment, sap_list_from_value
@@ -54,23 +57,30 @@ __all__ = [
     "DemandRegister",
     "DisconnectControl",
     "ExtendedRegister",
+    "InnerContext",
     "InterfaceClass",
     "LocalTime",
     "LogicalDevice",
     "Method",
     "MethodMode",
     "Move",
+    "ObjectAction",
     "ObjectListElement",
+    "ObjectStates",
     "ProfileGeneric",
     "Register",
     "Role",
     "SapAssignment",
     "ScalerUnit",
+    "ScriptReference",
     "SecurityMemory",
     "SecurityPolicy",
     "SecuritySetup",
     "SecurityState",
+    "ServiceId",
     "SortMethod",
+    "StatefulObject",
+    "Timekeeper",
     "attribute",
     "capture_objects_from_value",
     "constant",

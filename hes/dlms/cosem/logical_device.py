@@ -8,18 +8,26 @@ unless they are given.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from hes.dlms import axdr, data
+from hes.dlms.codes import ActionResult
+from hes.dlms.cosem import device_time
 from hes.dlms.cosem.access import EVERYONE, READERS, ClientAccess, Role
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, AssociationLn, encode_object_list
+from hes.dlms.cosem.clock import CLOCK_LOGICAL_NAME, Clock
+from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import CosemObject
+from hes.dlms.cosem.device_time import Timekeeper, WorldTime
+from hes.dlms.cosem.inner_calls import INNER_CALLS_MAX, INNER_DEPTH_MAX, InnerContext, ObjectAction, perform
+from hes.dlms.cosem.object_state import ObjectStates, StatefulObject
 from hes.dlms.cosem.registers import DataObject
 from hes.dlms.cosem.sap_assignment import SapAssignment
 from hes.dlms.cosem.security_setup import SecuritySetup, invocation_counter
 from hes.dlms.cosem.security_state import SecurityState
+from hes.dlms.data import Data
 from hes.dlms.obis import Obis
-from hes.errors import LocalProtocolError
+from hes.errors import LocalProtocolError, RemoteProtocolError
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
@@ -42,12 +50,16 @@ class LogicalDevice(Generic[I]):
         max_receive_pdu_size: int = MAX_RECEIVE_PDU_SIZE,
         max_send_pdu_size: int = 0,
         security_setup_version: int = 0,
+        states: Callable[[I], ObjectStates] | None = None,
+        timekeeper: Timekeeper[I] | None = None,
     ) -> None:
         """name: instance -> logical device name, up to 16 octets. security: instance -> its keys and counters.
 
+        states: instance -> what its stateful objects remember; needed when there are any. timekeeper: the meter's own
+        time; the clock object 0.0.1.0.0 where there is one, else world time.
         max_receive_pdu_size: octets of the longest APDU that the device takes. max_send_pdu_size: octets of the longest
         that it sends, where its own buffer is smaller than the client's; 0 where it is not.
-        Raises LocalProtocolError when a logical name, a client SAP or a needed security state is given twice or not.
+        Raises LocalProtocolError when a logical name or a client SAP is given twice, or a needed state is not given.
         """
         self.name = name
         self.security = security
@@ -65,6 +77,17 @@ class LogicalDevice(Generic[I]):
         for entry in self._standard_objects(security_setup_version):
             self._objects.setdefault(entry.logical_name, entry)
         self._object_lists: dict[Role, bytes] = {}
+        self.states = states
+        stateful = [entry for entry in self if isinstance(entry, StatefulObject)]
+        if stateful and states is None:
+            raise LocalProtocolError(f"{stateful[0]!r} remembers its state: the device needs `states`")
+        self._stateful: list[StatefulObject[I, Any]] = stateful
+        self._timed = [entry for entry in stateful if type(entry).next_deadline is not StatefulObject.next_deadline]
+        self.timekeeper: Timekeeper[I] = timekeeper or self._own_clock()
+
+    def _own_clock(self) -> Timekeeper[I]:
+        clock = self.find(CLOCK_LOGICAL_NAME)
+        return clock if isinstance(clock, Clock) else WorldTime()
 
     def _standard_objects(self, security_setup_version: int) -> Iterator[CosemObject[I]]:
         def logical_device_name(instance: I, _now_s: float) -> bytes:
@@ -95,3 +118,100 @@ class LogicalDevice(Generic[I]):
         if encoded is None:
             encoded = self._object_lists[role] = encode_object_list(self, role)
         return encoded
+
+    # -- what the device does by itself
+
+    def own_context(self, instance: I, now_s: float) -> InnerContext[I]:
+        """The device itself at work on `instance`: for hosts and tests that act as the device does."""
+        return InnerContext(instance=instance, device=self, now_s=now_s)
+
+    def execute(self, context: Context[I], action: ObjectAction) -> ActionResult:
+        """Write an attribute or execute a method of another object, with the device's own rights.
+
+        context: that of the object which asks. Calls within calls are bounded in depth and number: beyond that they are
+        TEMPORARY_FAILURE [A].
+        """
+        inner = self._inner(context)
+        if inner.depth >= INNER_DEPTH_MAX or inner.calls >= INNER_CALLS_MAX:
+            return ActionResult.TEMPORARY_FAILURE
+        target = self._objects.get(action.logical_name)
+        if target is None:
+            return ActionResult.OBJECT_UNDEFINED
+        if target.interface_class.class_id != action.class_id:
+            return ActionResult.OBJECT_CLASS_INCONSISTENT
+        inner.calls += 1
+        inner.depth += 1
+        try:
+            return perform(target, inner, action)
+        finally:
+            inner.depth -= 1
+
+    def read_encoded(self, context: Context[I], class_id: int, logical_name: bytes, attribute: int) -> bytes | None:
+        """An attribute of another object as encoded data, with the device's own rights; None when there is none."""
+        inner = self._inner(context)
+        target = self._objects.get(logical_name)
+        if target is None or target.interface_class.class_id != class_id or inner.depth >= INNER_DEPTH_MAX:
+            return None
+        declared = target.attributes.get(attribute)
+        if declared is None or declared.get is None:
+            return None
+        inner.depth += 1
+        try:
+            encoded = declared.get(inner, b"")
+        finally:
+            inner.depth -= 1
+        return encoded if isinstance(encoded, bytes) else None
+
+    def read(self, context: Context[I], class_id: int, logical_name: bytes, attribute: int) -> Data | None:
+        """The same as a typed value."""
+        encoded = self.read_encoded(context, class_id, logical_name, attribute)
+        try:
+            return None if encoded is None else axdr.decode_all(encoded)
+        except RemoteProtocolError:
+            return None
+
+    def _inner(self, context: Context[I]) -> InnerContext[I]:
+        if isinstance(context, InnerContext):
+            return context
+        inner = self.own_context(context.instance, context.now_s)
+        inner.after_answer = context.after_answer
+        return inner
+
+    def next_deadline(self, instance: I, now_s: float) -> float | None:
+        """World time, seconds, at which `run_due` has something to do; None when the objects wait for nothing.
+
+        The first call for an instance is when it starts to work: nothing before that falls due. The answer holds until
+        the next request to the instance or call of `run_due`.
+        """
+        if not self._timed:
+            return None
+        return device_time.next_deadline(self._timed, self.own_context(instance, self._handled(instance, now_s)))
+
+    def run_due(self, instance: I, now_s: float) -> float | None:
+        """Do what fell due up to `now_s`, in the order of time. Returns the next deadline.
+
+        One call does a bounded amount of work: where the deadline returned is not after `now_s`, call again.
+        """
+        if not self._timed or self.states is None:
+            return None
+        context = self.own_context(instance, self._handled(instance, now_s))
+        return device_time.run_due(self._timed, context, self.states(instance), now_s)
+
+    def power_up(self, instance: I, now_s: float) -> None:
+        """The instance works again after it was off since the last `run_due`: what fell due meanwhile did not happen.
+
+        Objects that have to make up for it do so now.
+        """
+        if self.states is None:
+            return
+        off_since_s = self._handled(instance, now_s)
+        self.states(instance).handled_until_s = now_s
+        for entry in self._stateful:
+            entry.powered_up(self.own_context(instance, now_s), off_since_s)
+
+    def _handled(self, instance: I, now_s: float) -> float:
+        assert self.states is not None
+        states = self.states(instance)
+        if states.handled_until_s is None:
+            states.handled_until_s = now_s
+        return states.handled_until_s
