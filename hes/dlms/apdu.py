@@ -1,10 +1,10 @@
 """xDLMS APDUs as values: octets in, one frozen dataclass out, and back.
 
 `decode` finds the decoder by the first octet and, for services with forms, by the second. A service that is not here
-yet (ACCESS, general block transfer, the SN services) is one more entry in a table; nothing else changes. Ciphered
+yet (ACCESS, general block transfer) is one more entry in a table; nothing else changes. Ciphered
 APDUs are opened first (hes.dlms.security.ciphering), ACSE has its own module (hes.dlms.acse).
 
-Source: docs/protocols/dlms-application.md §1 and §3.
+Source: docs/protocols/dlms-application.md §1 and §3; docs/protocols/short-names.md §1.
 """
 
 from __future__ import annotations
@@ -65,11 +65,22 @@ from hes.dlms.xdlms.get import (
     encode_get_request,
     get_response_offset,
 )
+from hes.dlms.xdlms.information_report import InformationReport, read_information_report
 from hes.dlms.xdlms.notification import (
     DataNotification,
     EventNotification,
     read_data_notification,
     read_event_notification,
+)
+from hes.dlms.xdlms.read import (
+    DataAccessError,
+    DataBlock,
+    ReadBlockNumber,
+    ReadData,
+    ReadRequest,
+    ReadResponse,
+    read_read_request,
+    read_read_response,
 )
 from hes.dlms.xdlms.set import (
     SetRequestBlock,
@@ -84,6 +95,23 @@ from hes.dlms.xdlms.set import (
     SetResponseWithList,
     decode_values,
     encode_values,
+)
+from hes.dlms.xdlms.variable_access import (
+    BlockNumberAccess,
+    ParameterizedAccess,
+    ReadDataBlockAccess,
+    VariableName,
+    WriteDataBlockAccess,
+)
+from hes.dlms.xdlms.write import (
+    UnconfirmedWriteRequest,
+    WriteBlockNumber,
+    WriteRequest,
+    WriteResponse,
+    WriteSuccess,
+    read_unconfirmed_write_request,
+    read_write_request,
+    read_write_response,
 )
 from hes.errors import RemoteProtocolError
 
@@ -109,7 +137,10 @@ __all__ = [
     "ActionResponseWithList",
     "Apdu",
     "AttributeDescriptor",
+    "BlockNumberAccess",
     "ConfirmedServiceError",
+    "DataAccessError",
+    "DataBlock",
     "DataNotification",
     "EventNotification",
     "ExceptionResponse",
@@ -121,7 +152,14 @@ __all__ = [
     "GetResponseNormal",
     "GetResponseWithBlock",
     "GetResponseWithList",
+    "InformationReport",
     "MethodDescriptor",
+    "ParameterizedAccess",
+    "ReadBlockNumber",
+    "ReadData",
+    "ReadDataBlockAccess",
+    "ReadRequest",
+    "ReadResponse",
     "SetRequest",
     "SetRequestBlock",
     "SetRequestFirstBlock",
@@ -134,7 +172,14 @@ __all__ = [
     "SetResponseLastBlockWithList",
     "SetResponseNormal",
     "SetResponseWithList",
+    "UnconfirmedWriteRequest",
     "UnknownApduError",
+    "VariableName",
+    "WriteBlockNumber",
+    "WriteDataBlockAccess",
+    "WriteRequest",
+    "WriteResponse",
+    "WriteSuccess",
     "decode",
     "decode_data_results",
     "decode_get_response_value",
@@ -169,6 +214,12 @@ Apdu = (
     | EventNotification
     | ExceptionResponse
     | ConfirmedServiceError
+    | ReadRequest
+    | ReadResponse
+    | WriteRequest
+    | WriteResponse
+    | UnconfirmedWriteRequest
+    | InformationReport
 )
 
 # services with forms: the second octet chooses
@@ -186,6 +237,12 @@ SINGLE: Final[dict[int, Callable[[Reader], Apdu]]] = {
     ApduTag.EVENT_NOTIFICATION: read_event_notification,
     ApduTag.EXCEPTION_RESPONSE: read_exception_response,
     ApduTag.CONFIRMED_SERVICE_ERROR: read_confirmed_service_error,
+    ApduTag.READ_REQUEST: read_read_request,
+    ApduTag.READ_RESPONSE: read_read_response,
+    ApduTag.WRITE_REQUEST: read_write_request,
+    ApduTag.WRITE_RESPONSE: read_write_response,
+    ApduTag.UNCONFIRMED_WRITE_REQUEST: read_unconfirmed_write_request,
+    ApduTag.INFORMATION_REPORT_REQUEST: read_information_report,
 }
 
 

@@ -1,6 +1,7 @@
 """Numbers of the DLMS/COSEM application layer with their names, and how a number outside the tables is kept.
 
-Source: docs/protocols/dlms-application.md §1 (tags), §2 (ACSE, conformance), §3 (results and errors).
+Source: docs/protocols/dlms-application.md §1 (tags), §2 (ACSE, conformance), §3 (results and errors);
+docs/protocols/short-names.md §3 (errors of group service).
 """
 
 from __future__ import annotations
@@ -190,6 +191,14 @@ class ApplicationReferenceError(IntEnum):
     APPLICATION_CONTEXT_UNSUPPORTED = 4
     PROVIDER_COMMUNICATION_ERROR = 5
     DECIPHERING_ERROR = 6
+
+
+class ServiceFault(IntEnum):
+    """Codes of group SERVICE of a confirmed-service-error."""
+
+    OTHER = 0
+    PDU_SIZE = 1
+    SERVICE_UNSUPPORTED = 2
 
 
 class InitiateError(IntEnum):

@@ -14,6 +14,7 @@ from hes.dlms.codes import (
     ErrorGroup,
     InitiateError,
     ServiceError,
+    ServiceFault,
     StateError,
     UnknownCode,
     code,
@@ -21,9 +22,10 @@ from hes.dlms.codes import (
 from hes.dlms.xdlms.common import Reader, encode_u8, encode_u32
 from hes.errors import LocalProtocolError
 
-ErrorCode = ApplicationReferenceError | InitiateError | UnknownCode
-ERROR_CODES: Final[dict[int, type[ApplicationReferenceError] | type[InitiateError]]] = {
+ErrorCode = ApplicationReferenceError | InitiateError | ServiceFault | UnknownCode
+ERROR_CODES: Final[dict[int, type[ApplicationReferenceError] | type[InitiateError] | type[ServiceFault]]] = {
     ErrorGroup.APPLICATION_REFERENCE: ApplicationReferenceError,
+    ErrorGroup.SERVICE: ServiceFault,
     ErrorGroup.INITIATE: InitiateError,
 }
 

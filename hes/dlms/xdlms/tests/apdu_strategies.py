@@ -111,6 +111,36 @@ OTHERS = [
         st.booleans(),
     ),
     st.builds(_exception, U8, U8, U32),
-    st.builds(_confirmed_error, U8, U8 | st.sampled_from((0, 6)), U8),
+    st.builds(_confirmed_error, U8, U8 | st.sampled_from((0, 3, 6)), U8),
 ]
-APDUS = st.one_of([*GETS, *SETS, *ACTIONS, *OTHERS])
+U16 = st.integers(0, 0xFFFF)
+VARIABLES = st.one_of(
+    st.builds(apdu.VariableName, U16),
+    st.builds(apdu.ParameterizedAccess, U16, U8, ENCODED),
+    st.builds(apdu.BlockNumberAccess, U16),
+    st.builds(apdu.ReadDataBlockAccess, st.booleans(), U16, RAW),
+    st.builds(apdu.WriteDataBlockAccess, st.booleans(), U16),
+)
+ACCESS_ERRORS = st.builds(apdu.DataAccessError, ERRORS)
+READ_RESULTS = st.one_of(
+    st.builds(apdu.ReadData, ENCODED),
+    ACCESS_ERRORS,
+    st.builds(apdu.DataBlock, st.booleans(), U16, RAW),
+    st.builds(apdu.ReadBlockNumber, U16),
+)
+WRITE_RESULTS = st.one_of(st.builds(apdu.WriteSuccess), ACCESS_ERRORS, st.builds(apdu.WriteBlockNumber, U16))
+WRITES = paired(VARIABLES, ENCODED)
+REPORT_TIMES = st.one_of(
+    st.just((b"", False)),
+    st.tuples(st.binary(min_size=1, max_size=32), st.just(False)),
+    st.tuples(st.binary(min_size=12, max_size=12), st.just(True)),
+)
+SHORT_NAMES = [
+    st.builds(apdu.ReadRequest, many(VARIABLES)),
+    st.builds(apdu.ReadResponse, many(READ_RESULTS)),
+    st.builds(lambda pairs: apdu.WriteRequest(*pairs), WRITES),
+    st.builds(lambda pairs: apdu.UnconfirmedWriteRequest(*pairs), WRITES),
+    st.builds(apdu.WriteResponse, many(WRITE_RESULTS)),
+    st.builds(lambda pairs, time: apdu.InformationReport(*pairs, *time), WRITES, REPORT_TIMES),
+]
+APDUS = st.one_of([*GETS, *SETS, *ACTIONS, *OTHERS, *SHORT_NAMES])

@@ -62,7 +62,7 @@ def test_a_damaged_apdu_gives_an_apdu_or_one_error(sent, draw):
     outcome(apdu.decode, octets)
 
 
-@pytest.mark.parametrize("tag", [ApduTag.ACCESS_REQUEST, ApduTag.GENERAL_BLOCK_TRANSFER, ApduTag.READ_REQUEST])
+@pytest.mark.parametrize("tag", [ApduTag.ACCESS_REQUEST, ApduTag.GENERAL_BLOCK_TRANSFER])
 def test_a_service_without_an_entry_is_named_so_that_a_server_can_answer_it(tag):
     with pytest.raises(UnknownApduError) as caught:
         apdu.decode(bytes((tag, 0, 0)))
