@@ -10,8 +10,8 @@ A new INITIATE starts over from every state but the two that are at work. Verifi
 the state then knows when they end (`due_s`), and `settle` ends them, so that it does not matter whether a timer or
 the next request comes first.
 
-The state is plain data with no reference to a device: whoever keeps it across a power failure (blocks received
-included) goes on where the transfer stopped.
+The state is a value: every move gives a new one beside its result, or the same one when it is refused. Whoever keeps it
+across a power failure (blocks received included) goes on where the transfer stopped.
 
 Source: docs/protocols/cosem-objects.md §2.
 """
@@ -19,15 +19,15 @@ Source: docs/protocols/cosem-objects.md §2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from hes.dlms.codes import ActionResult
 from hes.errors import LocalProtocolError
 
 IDENTIFICATION_OCTETS_MAX: Final = 255  # [A]
-BLOCKS_MAX: Final = 1 << 20  # 128 KiB of bitmap [A]
+BLOCKS_MAX: Final = 1 << 18  # 32 KiB of bitmap [A]
 
 
 class ImageTransferStatus(IntEnum):
@@ -113,13 +113,7 @@ class ImageMemory:
         self.body[offset : offset + len(octets)] = octets
 
 
-Verifier = Callable[[], tuple[ImageToActivate, ...]]
-"""looks at the stored image: what it holds, or () when it is not good"""
-Activator = Callable[[], bool]
-"""takes the image into use; False when that failed"""
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ImageTransferState:
     """One transfer. block_octets: size of its blocks. received: block 0 is the most significant bit of octet 0.
 
@@ -133,7 +127,7 @@ class ImageTransferState:
     identification: bytes = b""
     size: int = 0
     block_octets: int = 0
-    received: bytearray = field(default_factory=bytearray)
+    received: bytes = b""
     first_missing: int = 0
     to_activate: tuple[ImageToActivate, ...] = ()
     due_s: float | None = None
@@ -155,103 +149,115 @@ class ImageTransferState:
         return bool(self.received[number >> 3] & (0x80 >> (number & 7)))
 
 
+@dataclass(frozen=True, slots=True)
+class ImageWork:
+    """What a device does with a complete image, and how long that takes.
+
+    verifier: looks at the stored image: what it holds, or () when it is not good.
+    activator: takes the image into use; False when that failed.
+    """
+
+    verifier: Callable[[], tuple[ImageToActivate, ...]]
+    activator: Callable[[], bool]
+    verification_s: float = 0.0
+    activation_s: float = 0.0
+
+
+Moved: TypeAlias = tuple[ImageTransferState, ActionResult]
+
+
 def initiate(
     state: ImageTransferState, store: ImageStore, identification: bytes, size: int, *, block_octets: int
-) -> ActionResult:
+) -> Moved:
     """Start over with an image of `size` octets. Refused while disabled or at work, and when it is too large."""
     refused = _refused(state)
     if refused is not None:
-        return refused
+        return state, refused
     if not 0 < len(identification) <= IDENTIFICATION_OCTETS_MAX or not 0 < size <= block_octets * BLOCKS_MAX:
-        return ActionResult.OTHER_REASON
+        return state, ActionResult.OTHER_REASON
     if not store.begin(identification, size):
-        return ActionResult.OTHER_REASON
-    state.status = step(state.status, Event.INITIATE)
-    state.identification, state.size, state.block_octets = identification, size, block_octets
-    state.received = bytearray(-(-state.block_count // 8))
-    state.first_missing, state.to_activate, state.activate_next = 0, (), False
-    return ActionResult.SUCCESS
+        return state, ActionResult.OTHER_REASON
+    block_count = -(-size // block_octets)
+    begun = ImageTransferState(
+        status=step(state.status, Event.INITIATE),
+        identification=identification,
+        size=size,
+        block_octets=block_octets,
+        received=bytes(-(-block_count // 8)),
+    )
+    return begun, ActionResult.SUCCESS
 
 
-def take_block(state: ImageTransferState, store: ImageStore, number: int, octets: bytes) -> ActionResult:
+def take_block(state: ImageTransferState, store: ImageStore, number: int, octets: bytes) -> Moved:
     """Keep one block. A block may come again; a wrong number is OTHER_REASON, a wrong length TYPE_UNMATCHED.
 
     Only an image that is being transferred takes blocks: once verification has started its octets stay as they are.
     """
     refused = _refused(state)
     if refused is not None:
-        return refused
+        return state, refused
     if state.status is not ImageTransferStatus.INITIATED or not 0 <= number < state.block_count:
-        return ActionResult.OTHER_REASON
+        return state, ActionResult.OTHER_REASON
     offset = number * state.block_octets
     if len(octets) != min(state.block_octets, state.size - offset):
-        return ActionResult.TYPE_UNMATCHED
+        return state, ActionResult.TYPE_UNMATCHED
     store.write(offset, octets)
-    state.received[number >> 3] |= 0x80 >> (number & 7)
-    while state.first_missing < state.block_count and state.has_block(state.first_missing):
-        state.first_missing += 1
-    return ActionResult.SUCCESS
+    if state.has_block(number):
+        return state, ActionResult.SUCCESS
+    index = number >> 3
+    marked = bytes((state.received[index] | 0x80 >> (number & 7),))
+    state = replace(state, received=state.received[:index] + marked + state.received[index + 1 :])
+    if number == state.first_missing:
+        state = replace(state, first_missing=_first_missing(state, number))
+    return state, ActionResult.SUCCESS
 
 
-def verify(state: ImageTransferState, verifier: Verifier, *, now_s: float, duration_s: float) -> ActionResult:
+def verify(state: ImageTransferState, work: ImageWork, now_s: float) -> Moved:
     """Start to verify; TEMPORARY_FAILURE while that takes time. An image with gaps is refused and stays as it is."""
     if state.status is ImageTransferStatus.VERIFIED and state.enabled:
-        return ActionResult.SUCCESS
+        return state, ActionResult.SUCCESS
     refused = _refused(state)
     if refused is not None:
-        return refused
+        return state, refused
     if Event.VERIFY not in TRANSITIONS[state.status] or not state.complete:
-        return ActionResult.OTHER_REASON
-    state.status = step(state.status, Event.VERIFY)
-    if duration_s > 0:
-        state.due_s = now_s + duration_s
-        return ActionResult.TEMPORARY_FAILURE
-    _end_verification(state, verifier)
-    return ActionResult.SUCCESS if state.status is ImageTransferStatus.VERIFIED else ActionResult.OTHER_REASON
+        return state, ActionResult.OTHER_REASON
+    state = replace(state, status=step(state.status, Event.VERIFY))
+    if work.verification_s > 0:
+        return replace(state, due_s=now_s + work.verification_s), ActionResult.TEMPORARY_FAILURE
+    return _ended(_verified(state, work), ImageTransferStatus.VERIFIED)
 
 
-def activate(
-    state: ImageTransferState,
-    verifier: Verifier,
-    activator: Activator,
-    *,
-    now_s: float,
-    verification_s: float,
-    activation_s: float,
-) -> ActionResult:
+def activate(state: ImageTransferState, work: ImageWork, now_s: float) -> Moved:
     """Take the image into use; one that has not been verified is verified first. TEMPORARY_FAILURE while at work."""
     refused = _refused(state)
     if refused is not None:
-        return refused
+        return state, refused
     if Event.VERIFY in TRANSITIONS[state.status]:
-        result = verify(state, verifier, now_s=now_s, duration_s=verification_s)
+        state, result = verify(state, work, now_s)
+        if result is ActionResult.TEMPORARY_FAILURE:
+            return replace(state, activate_next=True), result
         if result is not ActionResult.SUCCESS:
-            state.activate_next = result is ActionResult.TEMPORARY_FAILURE
-            return result
+            return state, result
     if Event.ACTIVATE not in TRANSITIONS[state.status]:
-        return ActionResult.OTHER_REASON
-    state.status = step(state.status, Event.ACTIVATE)
-    if activation_s > 0:
-        state.due_s = now_s + activation_s
-        return ActionResult.TEMPORARY_FAILURE
-    _end_activation(state, activator)
-    return ActionResult.SUCCESS if state.status is ImageTransferStatus.ACTIVATED else ActionResult.OTHER_REASON
+        return state, ActionResult.OTHER_REASON
+    state = replace(state, status=step(state.status, Event.ACTIVATE))
+    if work.activation_s > 0:
+        return replace(state, due_s=now_s + work.activation_s), ActionResult.TEMPORARY_FAILURE
+    return _ended(_activated(state, work), ImageTransferStatus.ACTIVATED)
 
 
-def settle(
-    state: ImageTransferState, verifier: Verifier, activator: Activator, *, now_s: float, activation_s: float
-) -> None:
+def settle(state: ImageTransferState, work: ImageWork, now_s: float) -> ImageTransferState:
     """End the work whose time has come. To be called before every look at the state, and when `due_s` is reached."""
     while state.due_s is not None and state.due_s <= now_s:
-        ended_s, state.due_s = state.due_s, None
+        ended_s, activate_next = state.due_s, state.activate_next
+        state = replace(state, due_s=None, activate_next=False)
         if state.status is ImageTransferStatus.ACTIVATING:
-            _end_activation(state, activator)
-            continue
-        _end_verification(state, verifier)
-        if state.activate_next and state.status is ImageTransferStatus.VERIFIED:
-            state.status = step(state.status, Event.ACTIVATE)
-            state.due_s = ended_s + activation_s
-        state.activate_next = False
+            return _activated(state, work)
+        state = _verified(state, work)
+        if activate_next and state.status is ImageTransferStatus.VERIFIED:
+            status = step(state.status, Event.ACTIVATE)
+            state = replace(state, status=status, due_s=ended_s + work.activation_s)
+    return state
 
 
 def _refused(state: ImageTransferState) -> ActionResult | None:
@@ -261,10 +267,22 @@ def _refused(state: ImageTransferState) -> ActionResult | None:
     return ActionResult.TEMPORARY_FAILURE if state.busy else None
 
 
-def _end_verification(state: ImageTransferState, verifier: Verifier) -> None:
-    state.to_activate = verifier()
-    state.status = step(state.status, Event.VERIFIED if state.to_activate else Event.VERIFICATION_FAILED)
+def _first_missing(state: ImageTransferState, number: int) -> int:
+    while number < state.block_count and state.has_block(number):
+        number += 1
+    return number
 
 
-def _end_activation(state: ImageTransferState, activator: Activator) -> None:
-    state.status = step(state.status, Event.ACTIVATED if activator() else Event.ACTIVATION_FAILED)
+def _verified(state: ImageTransferState, work: ImageWork) -> ImageTransferState:
+    held = work.verifier()
+    event = Event.VERIFIED if held else Event.VERIFICATION_FAILED
+    return replace(state, status=step(state.status, event), to_activate=held)
+
+
+def _activated(state: ImageTransferState, work: ImageWork) -> ImageTransferState:
+    event = Event.ACTIVATED if work.activator() else Event.ACTIVATION_FAILED
+    return replace(state, status=step(state.status, event))
+
+
+def _ended(state: ImageTransferState, wanted: ImageTransferStatus) -> Moved:
+    return state, ActionResult.SUCCESS if state.status is wanted else ActionResult.OTHER_REASON

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from hes.dlms.cosem.image_transfer_state import (
     ImageToActivate,
     ImageTransferState,
     ImageTransferStatus,
+    ImageWork,
 )
 from hes.errors import LocalProtocolError
 
@@ -37,12 +40,12 @@ class Meter:
         self.now_s = 0.0
         self.sent = []
 
-    def verifier(self):
-        return (ImageToActivate(len(BODY), NAME, b"s"),) if self.good else ()
+    def work(self):
+        held = (ImageToActivate(len(BODY), NAME, b"s"),) if self.good else ()
+        return ImageWork(lambda: held, lambda: True, *self.durations_s)
 
     def read(self, attribute):
-        state = self.state
-        machine.settle(state, self.verifier, lambda: True, now_s=self.now_s, activation_s=self.durations_s[1])
+        self.state = state = machine.settle(self.state, self.work(), self.now_s)
         return {
             2: BLOCK,
             3: "".join("01"[state.has_block(number)] for number in range(state.block_count)),
@@ -53,25 +56,20 @@ class Meter:
         }[attribute]
 
     def act(self, method, parameters):
-        state, plain = self.state, axdr.plain(parameters)
+        plain = axdr.plain(parameters)
         if method == 1:
-            return machine.initiate(state, self.store, plain[0], plain[1], block_octets=BLOCK)
-        if method == 2:
+            moved = machine.initiate(self.state, self.store, plain[0], plain[1], block_octets=BLOCK)
+        elif method == 2:
             self.sent.append(plain[0])
             if self.lose and self.lose.pop(0):
                 return ActionResult.SUCCESS  # the meter never saw it
-            return machine.take_block(state, self.store, *plain)
-        verification_s, activation_s = self.durations_s
-        if method == 3:
-            return machine.verify(state, self.verifier, now_s=self.now_s, duration_s=verification_s)
-        return machine.activate(
-            state,
-            self.verifier,
-            lambda: True,
-            now_s=self.now_s,
-            verification_s=verification_s,
-            activation_s=activation_s,
-        )
+            moved = machine.take_block(self.state, self.store, *plain)
+        elif method == 3:
+            moved = machine.verify(self.state, self.work(), self.now_s)
+        else:
+            moved = machine.activate(self.state, self.work(), self.now_s)
+        self.state, result = moved
+        return result
 
     def run(self, plan, steps_max=2000):
         for _ in range(steps_max):
@@ -83,7 +81,7 @@ class Meter:
                     plan.read(attribute, self.read(attribute))
                 case WriteAttribute(attribute, value):
                     assert attribute == 5
-                    self.state.enabled = value.value
+                    self.state = replace(self.state, enabled=value.value)
                     plan.answered(DataAccessResult.SUCCESS)
                 case Invoke(method, parameters):
                     plan.answered(self.act(method, parameters))
@@ -96,7 +94,7 @@ class Meter:
 
 def test_an_image_is_enabled_sent_verified_compared_and_activated():
     meter = Meter()
-    meter.state.enabled = False
+    meter.state = replace(meter.state, enabled=False)
     assert meter.run(ImageTransferPlan(BODY, NAME)) == Done(ImageTransferStatus.ACTIVATED)
     assert meter.sent == list(range(13))
     assert bytes(meter.store.body) == BODY
