@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from hes.cli.read_options import MeterAddress
-from hes.cli.read_plan import ReadPlan
+from hes.cli.read_plan import ConnectPlan
 from hes.dlms.client.settings import ClientSettings
 from hes.dlms.hdlc.address import CLIENT_ALL_STATIONS, ServerAddress
 from hes.dlms.hdlc.link_events import DownReason
@@ -59,7 +59,7 @@ def hdlc_address(server: MeterAddress, octets: int | None) -> ServerAddress:
     return address
 
 
-def check_addresses(plan: ReadPlan) -> None:
+def check_addresses(plan: ConnectPlan) -> None:
     """Raises ValueError when a client does not fit HDLC."""
     clients = {"--client": plan.settings.client_sap}
     if plan.reads_counter:
@@ -85,7 +85,7 @@ def _frames_s(url: str) -> float:
     return 2 * FRAME_OCTETS * CHARACTER_BITS / baud
 
 
-async def open_session(plan: ReadPlan, links: Links, tap: FrameTap | None) -> Session:
+async def open_session(plan: ConnectPlan, links: Links, tap: FrameTap | None) -> Session:
     """The connection; on HDLC without a link yet. Raises LinkError and ConfigError, one sentence each."""
 
     def make() -> Session:
@@ -112,7 +112,7 @@ async def open_session(plan: ReadPlan, links: Links, tap: FrameTap | None) -> Se
     return session
 
 
-async def set_link_up(session: Session, plan: ReadPlan, settings: ClientSettings) -> None:
+async def set_link_up(session: Session, plan: ConnectPlan, settings: ClientSettings) -> None:
     """On HDLC a link for this client; its failures as sentences that name the options. Nothing on the wrapper."""
     if not isinstance(session, HdlcSession):
         return
@@ -131,7 +131,7 @@ async def set_link_up(session: Session, plan: ReadPlan, settings: ClientSettings
         ) from error
 
 
-def _no_answer(plan: ReadPlan, settings: ClientSettings) -> str:
+def _no_answer(plan: ConnectPlan, settings: ClientSettings) -> str:
     address = plan.hdlc
     octets = address.octets if address is not None else 0
     asked = f"client {settings.client_sap}, server {address}, address of {octets} octet{'s' if octets > 1 else ''}"
@@ -151,7 +151,7 @@ async def hang_up(session: Session) -> None:
     session.close()
 
 
-def explained(error: SessionLost, plan: ReadPlan) -> LinkError:
+def explained(error: SessionLost, plan: ConnectPlan) -> LinkError:
     """A lost connection, in the words of the link where it was never one."""
     if isinstance(error.__cause__, ConnectionRefusedError):
         return LinkError(

@@ -77,10 +77,10 @@ def outcome_json(plan: ReadPlan, outcome: ReadOutcome) -> dict[str, Any]:
     associated = outcome.associated
     title = associated.server_system_title.hex() if associated is not None else ""
     return {
-        "url": plan.url,
-        "client": plan.settings.client_sap,
-        "server": plan.settings.server_sap,
-        "framing": "wrapper" if plan.hdlc is None else "hdlc",
+        "url": plan.connect.url,
+        "client": plan.connect.settings.client_sap,
+        "server": plan.connect.settings.server_sap,
+        "framing": "wrapper" if plan.connect.hdlc is None else "hdlc",
         "meter_system_title": title,
         "objects": [result.to_json() for result in outcome.results],
         "findings": outcome.findings,

@@ -1,4 +1,4 @@
-"""What `amiloop read` was asked to do, checked before anything is sent."""
+"""What `amiloop read` and `amiloop scan` were asked to do, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -33,23 +33,20 @@ PROTECTIONS: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadPlan:
-    """counter: the first invocation counter to send, None to read it. counter_object: where it is read from.
+class ConnectPlan:
+    """How to reach a device and open it.
 
-    first, last: ends of the range of a profile as octets of a date-time as this meter writes it, None for an open end.
+    counter: the first invocation counter to send, None to read it. counter_object: where it is read from.
     hdlc: the meter's address on HDLC, None to speak the wrapper. deviation_sign: -1 for meters that send minutes from
     UTC to local time.
     """
 
     url: str
-    objects: tuple[ObjectReference, ...]
     settings: ClientSettings
     timeout_s: float
     counter: int | None = None
     counter_object: Obis = COUNTER_OBJECT
     public_client: int = PUBLIC_CLIENT
-    first: bytes | None = None
-    last: bytes | None = None
     hdlc: ServerAddress | None = None
     deviation_sign: Literal[1, -1] = 1
 
@@ -61,6 +58,18 @@ class ReadPlan:
     @property
     def public_settings(self) -> ClientSettings:
         return ClientSettings(client_sap=self.public_client, server_sap=self.settings.server_sap)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPlan:
+    """What to read, in that order. first, last: ends of the range of a profile as octets of a date-time as this meter
+    writes it, None for an open end.
+    """
+
+    connect: ConnectPlan
+    objects: tuple[ObjectReference, ...]
+    first: bytes | None = None
+    last: bytes | None = None
 
 
 SYSTEM_TITLE = b"AMLREAD1"

@@ -1,0 +1,84 @@
+"""Attributes read through an open association, as commands show them: with scaler and unit, profiles as tables."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from hes.cli.meter_times import with_sign
+from hes.cli.read_values import ProfileTable, Reading, decode, filled_rows, scaler_attribute
+from hes.dlms import axdr, profile_buffer
+from hes.dlms.apdu import AttributeDescriptor, ExceptionResponse
+from hes.dlms.cosem.profile_generic import capture_objects_from_value
+from hes.dlms.cosem.registers import ScalerUnit
+from hes.dlms.inspect.noting_reader import code_text
+from hes.dlms.selective_access import CaptureObject
+from hes.errors import AccessDenied, RemoteProtocolError
+from hes.protocols.dlms_cosem import DlmsSession
+
+CAPTURE_OBJECTS: Final = 3
+CAPTURE_PERIOD: Final = 4
+
+
+class MeterReader:
+    """Reads one object after another. deviation_sign: as in `ConnectPlan`. What is constant is asked for once."""
+
+    def __init__(self, dlms: DlmsSession, deviation_sign: Literal[1, -1]) -> None:
+        self.dlms = dlms
+        self.deviation_sign = deviation_sign
+        self._scaler_units: dict[tuple[int, bytes, int], ScalerUnit | None] = {}
+
+    async def reading(self, descriptor: AttributeDescriptor) -> Reading:
+        """One attribute with its scaler and unit. Raises AccessDenied when the device refuses the attribute."""
+        data = decode(await self.dlms.get(*descriptor))
+        scaler_unit = await self.scaler_unit(*descriptor)
+        return Reading(descriptor=descriptor, data=data, scaler_unit=scaler_unit, deviation_sign=self.deviation_sign)
+
+    async def scaler_unit(self, class_id: int, obis: bytes, attribute: int) -> ScalerUnit | None:
+        """Scaler and unit of a register's value; None when it has none, does not tell or tells nonsense."""
+        scaler = scaler_attribute(class_id, attribute)
+        if scaler is None:
+            return None
+        key = (class_id, bytes(obis), scaler)
+        if key not in self._scaler_units:
+            self._scaler_units[key] = await self._asked_scaler_unit(class_id, obis, scaler)
+        return self._scaler_units[key]
+
+    async def _asked_scaler_unit(self, class_id: int, obis: bytes, attribute: int) -> ScalerUnit | None:
+        try:
+            value, _ = axdr.decode_value(await self.dlms.get(class_id, obis, attribute))
+        except AccessDenied:
+            return None
+        return ScalerUnit.from_value(value)
+
+    async def columns(self, class_id: int, obis: bytes) -> tuple[CaptureObject, ...]:
+        """What a profile captures."""
+        captured, _ = axdr.decode_value(await self.dlms.get(class_id, obis, CAPTURE_OBJECTS))
+        return capture_objects_from_value(captured)
+
+    async def table(
+        self, descriptor: AttributeDescriptor, columns: tuple[CaptureObject, ...], selection: bytes
+    ) -> ProfileTable:
+        """Rows of a profile's buffer, null-data filled in. selection: which, b"" for all."""
+        class_id, obis, _ = descriptor
+        rows: list[Any] = profile_buffer.decode_rows(await self.dlms.get(*descriptor, selection))
+        period_s = 0
+        if any(None in row for row in rows):
+            value, _ = axdr.decode_value(await self.dlms.get(class_id, obis, CAPTURE_PERIOD))
+            period_s = value if type(value) is int else 0
+        units = [await self.scaler_unit(column.class_id, column.obis, column.attribute) for column in columns]
+        return ProfileTable(
+            descriptor=descriptor,
+            columns=columns,
+            scaler_units=tuple(units),
+            rows=with_sign(filled_rows(rows, columns, period_s), self.deviation_sign),
+        )
+
+
+def why_not_read(error: AccessDenied | RemoteProtocolError) -> str:
+    """Why one attribute was not read, in a few words."""
+    result, refusal = error.fields.get("result"), error.fields.get("refusal")
+    if result is not None:
+        return f"refused: {code_text(result)}"
+    if isinstance(refusal, ExceptionResponse):
+        return f"refused: {code_text(refusal.state_error)}, {code_text(refusal.service_error)}"
+    return error.message

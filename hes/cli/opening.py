@@ -1,0 +1,131 @@
+"""Opening an association for a command: the invocation counter, the AARQ, and every refusal in an operator's words."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from hes.cli.read_link import Session, set_link_up
+from hes.cli.read_plan import ConnectPlan
+from hes.dlms import axdr
+from hes.dlms.client import Client
+from hes.dlms.client.events import Associated
+from hes.dlms.client.settings import ClientSettings
+from hes.dlms.codes import AcseDiagnostic, Mechanism, ServiceError
+from hes.dlms.security.ciphering import InvocationCounterError, SecurityError
+from hes.entropy import Entropy
+from hes.errors import AccessDenied, ConfigError, HesError, RemoteProtocolError
+from hes.protocols.dlms_cosem import DlmsSession
+from hes.protocols.wrapper_session import ExchangeTimeout
+
+DATA_CLASS = 1
+
+
+async def open_association(plan: ConnectPlan, session: Session, entropy: Entropy) -> tuple[DlmsSession, Associated]:
+    """The association that the plan names, on a connection that is there. Raises HesErrors that name options."""
+    counter = plan.counter or 0
+    if plan.reads_counter:
+        counter = await read_counter(plan, session, entropy)
+    dlms = dlms_session(Client(plan.settings, send_counter=counter), session, entropy)
+    await set_link_up(session, plan, plan.settings)
+    return dlms, await associate(dlms, plan)
+
+
+def dlms_session(client: Client, session: Session, entropy: Entropy) -> DlmsSession:
+    settings = client.settings
+    exchange = partial(session.exchange, client_sap=settings.client_sap, server_sap=settings.server_sap)
+    return DlmsSession(client, exchange, entropy, next_answer=session.next_answer)
+
+
+async def read_counter(plan: ConnectPlan, session: Session, entropy: Entropy) -> int:
+    """The counter to begin with, asked of the meter through the public client."""
+    how = "give the counter with --counter, or say with --counter-object and --public-client where it can be read"
+    public = dlms_session(Client(plan.public_settings), session, entropy)
+    await set_link_up(session, plan, plan.public_settings)
+    try:
+        await public.open()
+        encoded = await public.get(DATA_CLASS, plan.counter_object, 2)
+        await public.release()
+    except (AccessDenied, ExchangeTimeout, RemoteProtocolError) as error:
+        raise ConfigError(
+            f"the invocation counter {plan.counter_object} could not be read by client {plan.public_client} "
+            f"({error.message.rstrip('.')}); {how}.",
+            obis=str(plan.counter_object),
+        ) from error
+    value, _ = axdr.decode_value(encoded)
+    if type(value) is not int:
+        raise ConfigError(f"{plan.counter_object} holds no counter but {value!r}; {how}.")
+    return value + 1
+
+
+async def associate(dlms: DlmsSession, plan: ConnectPlan) -> Associated:
+    """Associate, with errors that name the option to look at."""
+    settings = plan.settings
+    try:
+        return await dlms.open()
+    except AccessDenied as error:
+        raise AccessDenied(_why_refused(error, settings), **error.fields) from error
+    except InvocationCounterError:
+        raise
+    except SecurityError as error:
+        raise AccessDenied(
+            f"the meter's answer cannot be believed ({error.message}); check --key, --auth-key"
+            f"{' and --meter-title' if settings.security and settings.security.server_system_title else ''}."
+        ) from error
+    except ExchangeTimeout as error:
+        raise ExchangeTimeout(f"{error.message.rstrip('.')}; {_why_silent(plan)}.", **error.fields) from error
+
+
+def _why_refused(error: AccessDenied, settings: ClientSettings) -> str:
+    """The refusal of an association as a sentence with what to do."""
+    refusal = error.fields.get("refusal")
+    service_error = getattr(refusal, "service_error", None)
+    who = f"client {settings.client_sap}"
+    if service_error == ServiceError.INVOCATION_COUNTER_ERROR:
+        expected = getattr(refusal, "invocation_counter", None)
+        return f"the meter wants a higher invocation counter: use --counter {expected} or --counter read."
+    diagnostic = error.fields.get("diagnostic")
+    if service_error == ServiceError.DECIPHERING_ERROR:
+        return "the meter cannot open what we sent: wrong --key or --auth-key, or it does not know our --system-title."
+    if diagnostic == AcseDiagnostic.AUTHENTICATION_FAILURE or error.fields.get("hls_result") is not None:
+        if settings.mechanism is Mechanism.LLS and settings.security is None:
+            return f"the meter refused the password of {who}: check --password and --client."
+        if settings.mechanism is Mechanism.NONE and settings.security is None:
+            return f"the meter wants {who} to prove itself: use --auth low or --auth gmac."
+        if settings.mechanism is Mechanism.LLS:
+            return f"the meter refused keys or password of {who}: check --key, --auth-key, --password and --client."
+        return f"the meter refused the keys of {who}: check --key, --auth-key, --system-title and --client."
+    if diagnostic in (
+        AcseDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED,
+        AcseDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED,
+        AcseDiagnostic.AUTHENTICATION_REQUIRED,
+    ):
+        return f"{who} authenticates in another way in this meter: try another --auth or another --client."
+    if diagnostic == AcseDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED:
+        ciphered = settings.security is not None and settings.security.ciphered
+        return (
+            f"the meter does not take a ciphered association from {who}: try --protection none or another --client."
+            if ciphered
+            else f"the meter wants a ciphered association from {who}: give --key, --auth-key and --system-title."
+        )
+    if diagnostic == AcseDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED:
+        return f"the meter does not know the --system-title of {who}."
+    return f"{error.message.rstrip('.')}; check --client, --server and --auth."
+
+
+def _why_silent(plan: ConnectPlan) -> str:
+    settings = plan.settings
+    where = f"client {settings.client_sap} and logical device {settings.server_sap} may not exist in this meter"
+    if plan.hdlc is None:
+        where += ", or it speaks HDLC here (--hdlc)"
+    if settings.security is not None:
+        return f"a meter that cannot open a request may stay silent: check the keys and --counter; or {where}"
+    return where
+
+
+async def release(dlms: DlmsSession) -> str:
+    """Close the association. What goes wrong now is worth a remark, which is returned, not a failure."""
+    try:
+        await dlms.release()
+    except HesError as error:
+        return f"the association was not released properly: {error.message}"
+    return ""
