@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from hes.clock import Clock, SystemClock
 from hes.errors import ConfigError
@@ -12,10 +13,20 @@ from sim.meter_lines import HDLC_LOWER_FIRST, METERS_MAX, Door, HdlcLine, MakeLi
 from sim.world.population import MeterDevice, Population
 from sim.world.world import World
 
-__all__ = ["METERS_MAX", "ExposedMeters", "serve_meters"]
+__all__ = ["METERS_MAX", "Exposed", "ExposedMeters", "serve_meters"]
 
 Announce = Callable[[str], None]
 """Told where to connect, with the port or the device that was really taken."""
+
+
+class Exposed(Protocol):
+    """What can be served: stations, and the clock that they go by."""
+
+    @property
+    def stations(self) -> tuple[Station, ...]: ...
+
+    @property
+    def clock(self) -> Clock: ...
 
 
 class ExposedMeters:
@@ -39,13 +50,13 @@ class ExposedMeters:
         )
 
 
-async def serve_meters(links: Links, url: str, meters: ExposedMeters, announce: Announce, *, hdlc: bool) -> None:
+async def serve_meters(links: Links, url: str, meters: Exposed, announce: Announce, *, hdlc: bool) -> None:
     """Serve `meters` at `url` (tcp-listen, pty-listen, serial-listen) until cancelled.
 
-    hdlc: HDLC in place of the DLMS wrapper, which has room for one meter only. Raises LinkError when the place cannot
-    be had or, as a serial port may, goes away; ConfigError when the URL is wrong.
+    hdlc: HDLC in place of the DLMS wrapper, which has room for one meter (with its logical devices) only. Raises
+    LinkError when the place cannot be had or, as a serial port may, goes away; ConfigError when the URL is wrong.
     """
-    if len(meters.stations) > 1 and not hdlc:
+    if not hdlc and len({station.server_sap for station in meters.stations}) < len(meters.stations):
         raise ConfigError("the DLMS wrapper has no address that tells meters apart: serve several on HDLC", url=url)
     door = Door(meters.stations, meters.clock)
     make: MakeLine = HdlcLine if hdlc else WrapperLine

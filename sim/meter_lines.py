@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
@@ -19,7 +20,6 @@ from hes.dlms.hdlc.line_dispatcher import LineDispatcher, LineEvent, Peer
 from hes.dlms.hdlc.link_events import LinkDown, Received, ReceivedUnnumbered, Transmit
 from hes.dlms.hdlc.link_settings import ServerLinkSettings
 from hes.errors import LinkError, RemoteProtocolError
-from sim.meter.endpoint import MeterEndpoint
 
 log = structlog.get_logger()
 
@@ -32,11 +32,23 @@ METERS_MAX = 100
 """Meters on one line: their lower addresses fit one octet, and a bus has 32 by rights [A]."""
 
 
+class Endpoint(Protocol):
+    """A meter, or one logical device of it, behind its address."""
+
+    def answer(self, octets: bytes, now_epoch_s: float) -> bytes | None:
+        """What it says to one wrapper frame, None for nothing."""
+        ...
+
+    def link_lost(self, client_sap: int | None = None) -> None:
+        """The way to it is gone for one client, or for all (None)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Station:
     """A meter on a line. server_sap: its logical device; lower: its address on an HDLC line."""
 
-    endpoint: MeterEndpoint
+    endpoint: Endpoint
     server_sap: int
     lower: int
 
@@ -111,11 +123,11 @@ class MeterLine(asyncio.Protocol):
 
 
 class WrapperLine(MeterLine):
-    """Wrapper frames to the one meter of a door. A broken stream ends the connection."""
+    """Wrapper frames to the logical devices of the one meter of a door. A broken stream ends the connection."""
 
     def __init__(self, door: Door) -> None:
         super().__init__(door)
-        (self._station,) = door.stations
+        self._endpoints = {station.server_sap: station.endpoint for station in door.stations}
         self._receiver = wrapper.Receiver()
 
     def take(self, data: bytes) -> None:
@@ -125,8 +137,9 @@ class WrapperLine(MeterLine):
             frames = []
         now_s = self._door.clock.epoch_s()
         for source, destination, apdu in frames:
-            answer = self._station.endpoint.answer(wrapper.encode(source, destination, bytes(apdu)), now_s)
-            self.write(answer or b"")
+            endpoint = self._endpoints.get(destination)
+            if endpoint is not None:
+                self.write(endpoint.answer(wrapper.encode(source, destination, bytes(apdu)), now_s) or b"")
         if self._receiver.fault is not None:
             log.warning("connection_ended", reason=self._receiver.fault.message)
             self.close()
@@ -134,14 +147,15 @@ class WrapperLine(MeterLine):
     def over(self) -> None:
         """Associations live as long as anybody is connected: the wrapper does not say whose they are."""
         if not self._door.lines:
-            self._station.endpoint.link_lost()
+            for endpoint in self._endpoints.values():
+                endpoint.link_lost()
 
 
 class HdlcLine(MeterLine):
     """HDLC frames to the meters of a door, each at an address of its own.
 
-    A meter is reached as logical device and lower address in two or four octets; where it is alone, the logical device
-    in one octet is enough.
+    A meter is reached as logical device and lower address in two or four octets; where it is the only one, the logical
+    device in one octet is enough.
     """
 
     def __init__(self, door: Door) -> None:
@@ -196,8 +210,8 @@ class HdlcLine(MeterLine):
 
 
 def _addresses(stations: tuple[Station, ...]) -> Iterable[tuple[ServerAddress, Station]]:
-    if len(stations) == 1:
-        yield ServerAddress(stations[0].server_sap), stations[0]
     for station in stations:
+        if len({station.lower for station in stations}) == 1:
+            yield ServerAddress(station.server_sap), station
         for octets in (2, 4):
             yield ServerAddress(station.server_sap, station.lower, octets), station

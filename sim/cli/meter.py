@@ -22,6 +22,13 @@ CABLE_END = "/dev/ttyOTHER"  # in what is printed, for the port at the reader's 
 @click.option("--baud", type=int, help="Speed of the --serial or --pty line; 9600 when left out.")
 @click.option("--hdlc", is_flag=True, help="Speak HDLC in place of the DLMS wrapper.")
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="So many meters on one HDLC line.")
+@click.option(
+    "--model",
+    type=click.Choice(["simulated", "reference"]),
+    default="simulated",
+    show_default=True,
+    help="A meter of a world, or the reference meter: every mechanism and class, state kept.",
+)
 @click.option("--world", default=DEFAULT_WORLD, show_default=True, help="The world that the meter lives in.")
 @click.option("--name", help="Which meter of the world, by name or number; its first one when left out.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed than the world's own.")
@@ -32,6 +39,7 @@ def meter(
     serial: str | None,
     baud: int | None,
     count: int,
+    model: str,
     world: str,
     name: str | None,
     seed: int | None,
@@ -43,6 +51,8 @@ def meter(
 
     A meter captures and counts by the machine's clock; its own clock is set when it starts. Its clock and relay can be
     set, and what it says afterwards follows. The keys that are printed are TEST KEYS, derived from the world's seed.
+
+    --model reference serves one meter for protocol tests instead, with an association for every way to authenticate.
     """
     from dataclasses import replace
 
@@ -53,6 +63,9 @@ def meter(
 
     url = _url(tcp, pty, serial, baud)
     _check_count(count, hdlc=hdlc)
+    if model == "reference":
+        _serve_reference(url, count, hdlc=hdlc, as_json=as_json)
+        return
     loaded = parse.load(world)
     if seed is not None:
         loaded = replace(loaded, seed=seed)
@@ -63,6 +76,23 @@ def meter(
         click.echo(json.dumps(offer, ensure_ascii=False) if as_json else _text(offer))
 
     run_until_stopped(serve_meters(Links(), url, meters, announce, hdlc=hdlc))
+
+
+def _serve_reference(url: str, count: int, *, hdlc: bool, as_json: bool) -> None:
+    from hes.links.registry import Links
+    from sim.cli.offers import reference_text
+    from sim.cli.until_stopped import run_until_stopped
+    from sim.reference.serving import reference_offer, serve_reference
+
+    if count > 1:
+        raise click.UsageError("There is one reference meter: --count is for simulated ones.")
+
+    def announce(reached_at: str) -> None:
+        offer = reference_offer(hdlc=hdlc)
+        offer = {"url": reached_at, "framing": "hdlc" if hdlc else "wrapper", **offer, "meters": [offer]}
+        click.echo(json.dumps(offer) if as_json else reference_text(offer))
+
+    run_until_stopped(serve_reference(Links(), url, announce, hdlc=hdlc))
 
 
 def _url(tcp: str | None, pty: str | None, serial: str | None, baud: int | None) -> str:

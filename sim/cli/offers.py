@@ -56,3 +56,25 @@ def key_lines(offer: dict[str, Any]) -> list[str]:
         f"    encryption key      {keys['encryption_key']}",
         f"    authentication key  {keys['authentication_key']}",
     ]
+
+
+def reference_text(offer: dict[str, Any]) -> str:
+    """How to reach and open the reference meter: every client with its mechanism, every key set."""
+    how = "HDLC" if offer["framing"] == "hdlc" else "the DLMS wrapper"
+    lines = [f"reference meter at {offer['url']}, on {how}; logical devices {offer['logical_devices']}"]
+    if "hdlc_address" in offer:
+        lines.append(f"  HDLC server address {offer['server_sap']}/{offer['hdlc_address']['lower']} (upper/lower)")
+    lines.append("  clients:")
+    lines += [
+        f"    {entry['client_sap']:>3}  {entry['name']:<14} authentication {entry['authentication']:<14}"
+        + ("" if entry["setup"] is None else f" security setup {entry['setup']}")
+        for entry in offer["associations"]
+    ]
+    lines.append("  TEST KEYS, the same for everybody:")
+    lines.append(f"    system title        {offer['system_title']}")
+    lines.append(f"    password, secret    {offer['test_keys']['password']}")
+    for setup, keys in offer["setups"].items():
+        lines.append(f"    security setup {setup}, suite {keys['suite']}:")
+        lines += [f"      {name.replace('_', ' '):<18}  {keys[name]}" for name in keys if name != "suite"]
+    lines.append("  stop with Ctrl-C")
+    return "\n".join(lines)

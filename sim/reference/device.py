@@ -1,0 +1,40 @@
+"""The logical devices of the reference meter, made once and shared by all who talk to it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hes.dlms.cosem.access import public_client
+from hes.dlms.cosem.logical_device import LogicalDevice
+from hes.dlms.cosem.sap_assignment import SapAssignment
+from sim.reference.associations import OFFERS
+from sim.reference.meter import ReferenceMeter
+from sim.reference.objects import identity, objects
+
+MANAGEMENT_SAP: Final = 1
+SECOND_SAP: Final = 18
+"""A second logical device with little in it, so that there is more than one [A]."""
+MAX_PDU_OCTETS: Final = 640
+"""Small enough that long values go in blocks, both ways [A]."""
+NAMES: Final = {MANAGEMENT_SAP: b"AMLREF0000000001", SECOND_SAP: b"AMLREF0000000018"}
+
+
+def logical_devices() -> tuple[LogicalDevice[ReferenceMeter], ...]:
+    """The management logical device first."""
+    return (
+        LogicalDevice(
+            name=lambda _meter: NAMES[MANAGEMENT_SAP],
+            clients=[offer.access() for offer in OFFERS],
+            objects=[*objects(), SapAssignment(lambda _meter: NAMES)],
+            security=lambda meter: meter.security,
+            server_sap=MANAGEMENT_SAP,
+            max_receive_pdu_size=MAX_PDU_OCTETS,
+        ),
+        LogicalDevice(
+            name=lambda _meter: NAMES[SECOND_SAP],
+            clients=[public_client()],
+            objects=identity(),
+            server_sap=SECOND_SAP,
+            max_receive_pdu_size=MAX_PDU_OCTETS,
+        ),
+    )

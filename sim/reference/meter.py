@@ -1,0 +1,51 @@
+"""The reference meter: one device whose whole state is in memory and is kept, whatever clients do to it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hes.dlms.cosem.disconnect_control import ControlState
+from hes.dlms.cosem.security_state import SecurityMemory
+from sim.reference import known_keys
+from sim.reference.associations import OFFERS, SETUP_OPEN, SETUP_STRICT, STRICT_POLICY, SUITE_0
+from sim.reference.load_profile import LoadProfile
+
+MESSAGE_OCTETS: Final = 2000
+"""Of the long text that waits to be read."""
+
+
+class ReferenceMeter:
+    """State of the meter. clock_offset_s: what its own clock is ahead of true time."""
+
+    def __init__(self, now_s: float) -> None:
+        self.clock_offset_s = 0.0
+        self.relay = ControlState.CONNECTED
+        self.relay_mode = 4
+        self.long_value = bytes(place % 251 for place in range(MESSAGE_OCTETS))
+        self.written = b""
+        self.load_profile = LoadProfile(now_s)
+        self.security = _security()
+
+    @property
+    def deadline_s(self) -> float:
+        """When the meter wants to be woken, in world time."""
+        return self.load_profile.due_s
+
+    def advance(self, now_s: float) -> None:
+        """Everything that was due until now is done."""
+        self.load_profile.advance(now_s)
+
+
+def _security() -> SecurityMemory:
+    secrets = {offer.client_sap: known_keys.PASSWORD for offer in OFFERS}
+    memory = SecurityMemory(system_title=known_keys.SYSTEM_TITLE, secrets=secrets)
+    open_keys, strict_keys = known_keys.global_keys(SETUP_OPEN, SUITE_0), known_keys.global_keys(SETUP_STRICT, SUITE_0)
+    memory.add_setup(SETUP_OPEN, open_keys, master_key=known_keys.master_key(SETUP_OPEN, SUITE_0), send_counter=1)
+    memory.add_setup(
+        SETUP_STRICT,
+        strict_keys,
+        master_key=known_keys.master_key(SETUP_STRICT, SUITE_0),
+        policy=STRICT_POLICY,
+        send_counter=1,
+    )
+    return memory

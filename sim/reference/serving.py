@@ -1,0 +1,98 @@
+"""The reference meter on a link: its stations, what drives its deadlines, and how to reach and open it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from hes.clock import Clock, SystemClock
+from hes.entropy import Entropy, SystemEntropy
+from hes.links.registry import Links
+from sim.expose import Announce, serve_meters
+from sim.meter_lines import HDLC_LOWER_FIRST, Station
+from sim.reference import known_keys
+from sim.reference.associations import OFFERS, SETUP_OPEN, SETUP_STRICT, SUITE_0, Offer
+from sim.reference.device import MANAGEMENT_SAP, logical_devices
+from sim.reference.endpoint import ReferenceEndpoint
+from sim.reference.meter import ReferenceMeter
+
+NAME: Final = "reference"
+SLEEP_S_MAX: Final = 60.0
+"""The machine's clock may be set: nobody sleeps longer than that without a look at it [A]."""
+_SUITES: Final = {SETUP_OPEN: SUITE_0, SETUP_STRICT: SUITE_0}
+
+
+class ReferenceMeters:
+    """`sim.expose.Exposed`: the one reference meter with all its logical devices, on one line."""
+
+    def __init__(self, *, clock: Clock | None = None, entropy: Entropy | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self.meter = ReferenceMeter(self.clock.epoch_s())
+        self._timer: asyncio.TimerHandle | None = None
+        chance = entropy or SystemEntropy()
+        self.stations = tuple(
+            Station(ReferenceEndpoint(device, self.meter, chance), device.server_sap, HDLC_LOWER_FIRST)
+            for device in logical_devices()
+        )
+
+    def live(self) -> None:
+        """From now on, what is due is done when it is due, on the running loop."""
+        self._wake()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _wake(self) -> None:
+        now_s = self.clock.epoch_s()
+        self.meter.advance(now_s)
+        wait_s = min(max(self.meter.deadline_s - now_s, 0.0), SLEEP_S_MAX)
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._wake)
+
+
+async def serve_reference(links: Links, url: str, announce: Announce, *, hdlc: bool) -> None:
+    """Serve the reference meter at `url` until cancelled. Raises as `serve_meters` does."""
+    meters = ReferenceMeters()
+    meters.live()
+    try:
+        await serve_meters(links, url, meters, announce, hdlc=hdlc)
+    finally:
+        meters.stop()
+
+
+def reference_offer(*, hdlc: bool) -> dict[str, Any]:
+    """What a client needs to know; the same fields as of a simulated meter, and more."""
+    offer: dict[str, Any] = {
+        "meter": NAME,
+        "number": "REF0000001",
+        "profile": NAME,
+        "server_sap": MANAGEMENT_SAP,
+        "logical_devices": [device.server_sap for device in logical_devices()],
+        "system_title": known_keys.SYSTEM_TITLE.hex().upper(),
+        "associations": [_association(offer) for offer in OFFERS],
+        "test_keys": {"password": known_keys.PASSWORD.decode(), **_keys(SETUP_OPEN)},
+        "setups": {str(setup): {"suite": suite, **_keys(setup)} for setup, suite in _SUITES.items()},
+        "invocation_counter": f"0.0.43.1.{SETUP_OPEN}.255",
+    }
+    if hdlc:
+        offer["hdlc_address"] = {"upper": MANAGEMENT_SAP, "lower": HDLC_LOWER_FIRST}
+    return offer
+
+
+def _association(offer: Offer) -> dict[str, Any]:
+    return {
+        "name": offer.name,
+        "client_sap": offer.client_sap,
+        "authentication": offer.mechanism.name.lower().replace("_", "-"),
+        "mechanism": int(offer.mechanism),
+        "setup": offer.setup,
+    }
+
+
+def _keys(setup: int) -> dict[str, str]:
+    keys = known_keys.global_keys(setup, _SUITES[setup])
+    return {
+        "encryption_key": keys.encryption.hex().upper(),
+        "authentication_key": keys.authentication.hex().upper(),
+        "master_key": known_keys.master_key(setup, _SUITES[setup]).hex().upper(),
+    }

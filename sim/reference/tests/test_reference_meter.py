@@ -1,0 +1,145 @@
+"""The reference meter answers our own client on every association it offers, and keeps what it is told."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from hes.dlms import axdr, data, selective_access, wrapper
+from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
+from hes.dlms.client import Client
+from hes.dlms.client.events import ActDone, Associated, AssociationRefused, Got, Released, SendNext, SetDone
+from hes.dlms.client.settings import ClientSecurity, ClientSettings
+from hes.dlms.codes import Mechanism
+from hes.dlms.cosem.disconnect_control import ControlState
+from hes.dlms.cosem.logical_device import LOGICAL_DEVICE_NAME
+from hes.dlms.security import AUTHENTICATED, AUTHENTICATED_ENCRYPTED, ENCRYPTED
+from sim.reference import known_keys, load_profile, objects
+from sim.reference.associations import OFFERS, SETUP_OPEN, SUITE_0
+from sim.reference.device import MANAGEMENT_SAP, SECOND_SAP
+from sim.reference.serving import ReferenceMeters
+
+NOW_S = 1_790_000_123
+CLOCK = AttributeDescriptor(8, load_profile.CLOCK, 2)
+IMPORT = AttributeDescriptor(3, load_profile.IMPORT, 2)
+PROFILE = AttributeDescriptor(7, objects.LOAD_PROFILE, 2)
+WRITTEN = AttributeDescriptor(1, objects.WRITTEN, 2)
+BY_NAME = {offer.name: offer for offer in OFFERS}
+
+
+class StandingClock:
+    def __init__(self):
+        self.now_s = float(NOW_S)
+
+    def epoch_s(self):
+        return self.now_s
+
+
+class SeededChance:
+    def octets(self, count):
+        return random.Random(7).randbytes(count)
+
+    def uniform(self, low, high):
+        return low
+
+
+class Session:
+    """Our client on one association, through wrapper frames."""
+
+    def __init__(self, offer, *, control=None, meters=None, server_sap=MANAGEMENT_SAP):
+        self.meters = meters or ReferenceMeters(clock=StandingClock(), entropy=SeededChance())
+        self.endpoint = next(station.endpoint for station in self.meters.stations if station.server_sap == server_sap)
+        security = None
+        if offer.setup is not None and (control is not None or offer.mechanism is Mechanism.HLS_GMAC):
+            security = ClientSecurity(
+                system_title=b"AMLCLIEN",
+                keys=known_keys.global_keys(offer.setup, SUITE_0),
+                control=control or AUTHENTICATED_ENCRYPTED,
+                ciphered=control is not None,
+            )
+        self.client = Client(
+            ClientSettings(
+                client_sap=offer.client_sap,
+                server_sap=server_sap,
+                mechanism=offer.mechanism,
+                password=known_keys.PASSWORD if offer.mechanism is Mechanism.LLS else b"",
+                security=security,
+            ),
+            send_counter=1,
+        )
+
+    def run(self, octets):
+        settings = self.client.settings
+        while True:
+            frame = wrapper.encode(settings.client_sap, settings.server_sap, octets)
+            answer = self.endpoint.answer(frame, self.meters.clock.epoch_s())
+            event = self.client.receive(answer[wrapper.HEADER_OCTETS :])
+            if not isinstance(event, SendNext):
+                return event
+            octets = event.octets
+
+    def open(self):
+        high = self.client.settings.mechanism.high_level
+        return self.run(self.client.associate(challenge=b"0123456789abcdef" * 2 if high else b""))
+
+    def value(self, attribute, selection=b""):
+        event = self.run(self.client.get(attribute, selection))
+        assert isinstance(event, Got), event
+        return axdr.decode_value(event.data)[0]
+
+
+@pytest.mark.parametrize("control", [None, AUTHENTICATED, ENCRYPTED, AUTHENTICATED_ENCRYPTED])
+@pytest.mark.parametrize("name", [offer.name for offer in OFFERS if offer.setup == SETUP_OPEN])
+def test_every_association_opens_with_every_protection_and_reads(name, control):
+    session = Session(BY_NAME[name], control=control)
+    assert isinstance(session.open(), Associated)
+    assert session.value(IMPORT) == load_profile.import_wh(NOW_S)
+    assert isinstance(session.run(session.client.release()), Released)
+
+
+def test_the_strict_setup_takes_nothing_less_than_authenticated_encryption():
+    assert isinstance(Session(BY_NAME["management"], control=AUTHENTICATED).open(), AssociationRefused)
+    session = Session(BY_NAME["management"], control=AUTHENTICATED_ENCRYPTED)
+    assert isinstance(session.open(), Associated)
+    assert session.value(IMPORT) == load_profile.import_wh(NOW_S)
+
+
+def test_it_has_stored_rows_and_captures_the_next_one_when_it_is_due():
+    session = Session(BY_NAME["none"])
+    session.open()
+    rows = session.value(PROFILE)
+    assert len(rows) == load_profile.ROWS_AT_START
+    newest_s = NOW_S // 900 * 900
+    assert rows[-1][2] == load_profile.import_wh(newest_s)
+    session.meters.clock.now_s += 900
+    session.meters.meter.advance(session.meters.clock.now_s)
+    ends = (objects.UTC.octets(newest_s), objects.UTC.octets(newest_s + 900))
+    since = selective_access.by_range(load_profile.COLUMNS[0], *ends)
+    assert [row[2] for row in session.value(PROFILE, since)] == [
+        load_profile.import_wh(newest_s),
+        load_profile.import_wh(newest_s + 900),
+    ]
+
+
+def test_what_is_written_and_switched_is_kept_for_the_next_client():
+    session = Session(BY_NAME["none"])
+    session.open()
+    text = bytes(range(256)) * 8
+    done = session.run(session.client.set(WRITTEN, axdr.encode(data.octets(text))))
+    assert isinstance(done, SetDone)
+    assert done.succeeded
+    acted = session.run(session.client.act(MethodDescriptor(70, objects.RELAY, 1), axdr.encode(data.i8(0))))
+    assert isinstance(acted, ActDone)
+    assert acted.succeeded
+    session.run(session.client.release())
+    other = Session(BY_NAME["lls"], meters=session.meters)
+    other.open()
+    assert other.value(WRITTEN) == text
+    assert other.value(AttributeDescriptor(70, objects.RELAY, 3)) == ControlState.DISCONNECTED
+
+
+def test_the_second_logical_device_has_a_name_of_its_own():
+    session = Session(BY_NAME["public"], server_sap=SECOND_SAP)
+    session.open()
+    assert session.value(AttributeDescriptor(1, LOGICAL_DEVICE_NAME, 2)).endswith(b"18")
