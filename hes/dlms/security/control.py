@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from hes.dlms.security.curves import P_256, P_384, Curve
+
 SYSTEM_TITLE_OCTETS: Final = 8
 TAG_OCTETS: Final = 12
 HEADER_OCTETS: Final = 5
@@ -25,14 +27,20 @@ COMPRESSED_BIT: Final = 0x80
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What a security suite prescribes for ciphering. key_octets: of encryption, authentication and master key."""
+    """What a security suite prescribes. key_octets: of encryption, authentication, dedicated and
+    master key. curve: of signatures and key agreement, None where the suite has no public keys."""
 
     number: int
     name: str
     key_octets: int
+    curve: Curve | None = None
 
 
-SUITES: Final[dict[int, Suite]] = {0: Suite(0, "AES-GCM-128", 16)}
+SUITES: Final[dict[int, Suite]] = {
+    0: Suite(0, "AES-GCM-128", 16),
+    1: Suite(1, "ECDH-ECDSA-AES-GCM-128-SHA-256", 16, P_256),
+    2: Suite(2, "ECDH-ECDSA-AES-GCM-256-SHA-384", 32, P_384),
+}
 
 
 class SecurityControl(int):

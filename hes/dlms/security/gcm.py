@@ -78,7 +78,7 @@ class EncryptionKeys:
         if not control & (AUTHENTICATED_BIT | ENCRYPTED_BIT):
             return f"security control {control:02X} neither authenticates nor encrypts"
         if control & COMPRESSED_BIT:
-            return "compressed APDUs are not supported"
+            return "the APDU is compressed; compression (V.44) is not built"
         if len(self.encryption) != suite.key_octets or len(self.authentication) != suite.key_octets:
             return f"security suite {suite.number} takes keys of {suite.key_octets} octets, these have others"
         known = next(iter(self._contexts.values()), None)
@@ -88,20 +88,30 @@ class EncryptionKeys:
         return context
 
 
-def seal(control: int, keys: EncryptionKeys, system_title: bytes, invocation_counter: int, plaintext: bytes) -> bytes:
+def seal(
+    control: int,
+    keys: EncryptionKeys,
+    system_title: bytes,
+    invocation_counter: int,
+    plaintext: bytes,
+    header: bytes = b"",
+) -> bytes:
     """SC | IC | content | tag for `plaintext`, as `control` says; system_title: 8 octets of the sender.
+
+    header: what general-ciphering authenticates besides, the fields before its key-info.
 
     Raises LocalProtocolError for a suite that is not built, keys of another length, or a counter that is used up.
     """
     context = sealing_context(control, keys, system_title)
     counter = counter_octets(invocation_counter)
     nonce = system_title + counter
-    header = context.associated[:1] + counter
+    head = context.associated[:1] + counter
     if not control & AUTHENTICATED_BIT:
-        return header + context.encrypt(nonce, plaintext, None)[:-_GCM_TAG_OCTETS]
+        return head + context.encrypt(nonce, plaintext, None)[:-_GCM_TAG_OCTETS]
+    associated = context.associated + header if header else context.associated
     if control & ENCRYPTED_BIT:
-        return header + context.encrypt(nonce, plaintext, context.associated)[:_TAG_END]
-    return header + plaintext + context.encrypt(nonce, b"", context.associated + plaintext)[:_TAG_END]
+        return head + context.encrypt(nonce, plaintext, associated)[:_TAG_END]
+    return head + plaintext + context.encrypt(nonce, b"", associated + plaintext)[:_TAG_END]
 
 
 def sealing_context(control: int, keys: EncryptionKeys, system_title: bytes) -> _Context:
@@ -122,8 +132,12 @@ def counter_octets(invocation_counter: int) -> bytes:
     return invocation_counter.to_bytes(4, "big")
 
 
-def unseal(octets: Octets, keys: EncryptionKeys, system_title: bytes) -> tuple[SecurityControl, int, bytes]:
-    """Open SC | IC | content | tag; system_title: of the sender. Returns control, counter and plaintext.
+def unseal(
+    octets: Octets, keys: EncryptionKeys, system_title: bytes, header: bytes = b""
+) -> tuple[SecurityControl, int, bytes]:
+    """Open SC | IC | content | tag; system_title: of the sender. header: see `seal`.
+
+    Returns control, counter and plaintext.
 
     Raises SecurityError (a RemoteProtocolError) when the tag is wrong or the protection is one that is not supported.
     The counter is authenticated when the control says so, and judged by nobody here (see ciphering.ReplayWindow).
@@ -140,6 +154,8 @@ def unseal(octets: Octets, keys: EncryptionKeys, system_title: bytes) -> tuple[S
         return control, int.from_bytes(counter, "big"), plaintext
     if len(octets) < HEADER_OCTETS + TAG_OCTETS:
         raise SecurityError(f"an authenticated APDU ends with a tag of {TAG_OCTETS} octets", octet_offset=HEADER_OCTETS)
+    if header:
+        associated += header
     plaintext = octets[HEADER_OCTETS:-TAG_OCTETS]
     if control & ENCRYPTED_BIT:
         plaintext = encrypt(nonce, plaintext, None)[:-_GCM_TAG_OCTETS]

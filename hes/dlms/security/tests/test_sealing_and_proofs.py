@@ -3,7 +3,6 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hes.dlms import security
 from hes.dlms.codes import Mechanism
 from hes.dlms.security import (
     AUTHENTICATED,
@@ -102,7 +101,7 @@ def test_dropping_the_encryption_bit_does_not_turn_ciphertext_into_an_apdu():
         ("30000000010102030405060708090A0B", "tag of 12 octets"),
         ("0000000001" + "00" * 12, "neither authenticates nor encrypts"),
         ("B000000001" + "00" * 12, "compressed"),
-        ("3100000001" + "00" * 12, "suite 1 is not supported"),
+        ("3300000001" + "00" * 12, "suite 3 is not supported"),
         ("3F00000001" + "00" * 12, "suite 15 is not supported"),
         ("3000000001" + "00" * 12, "tag is wrong"),
     ],
@@ -125,7 +124,7 @@ def test_random_octets_do_not_open(octets):
 @pytest.mark.parametrize(
     ("control", "keys", "title", "counter"),
     [
-        (0x31, KEYS, TITLE, 1),
+        (0x33, KEYS, TITLE, 1),
         (0x00, KEYS, TITLE, 1),
         (0xB0, KEYS, TITLE, 1),
         (0x130, KEYS, TITLE, 1),
@@ -142,13 +141,26 @@ def test_sealing_what_may_not_be_sealed_is_our_own_mistake(control, keys, title,
 
 
 @pytest.mark.parametrize(
-    ("number", "key_octets", "protected"),
+    ("suite", "key_octets", "protected"),
     [(1, 16, published.GENERAL_GLO_GET_SUITE_1), (2, 32, published.GENERAL_GLO_GET_SUITE_2)],
 )
-def test_a_further_suite_needs_one_row_only(monkeypatch, number, key_octets, protected):
-    monkeypatch.setitem(security.SUITES, number, security.Suite(number, "later", key_octets))
+def test_published_apdus_of_suites_1_and_2_are_sealed_and_opened(suite, key_octets, protected):
     keys = EncryptionKeys(bytes(range(key_octets)), bytes(range(0xD0, 0xD0 + key_octets)))
-    assert unseal(protected[11:], keys, TITLE)[2] == published.GET_CLOCK
+    control, sealed = SecurityControl.of(suite=suite), protected[11:]
+    assert unseal(sealed, keys, TITLE) == (control, published.COUNTER, published.GET_CLOCK)
+    assert seal(control, keys, TITLE, published.COUNTER, published.GET_CLOCK) == sealed
+
+
+def test_keys_of_suite_2_do_not_serve_suite_1():
+    with pytest.raises(LocalProtocolError, match="takes keys of 16 octets"):
+        seal(0x31, EncryptionKeys(bytes(32), bytes(32)), TITLE, 1, b"\0")
+    with pytest.raises(SecurityError, match="takes keys of 32 octets"):
+        unseal(published.GENERAL_GLO_GET_SUITE_2[11:], KEYS, TITLE)
+
+
+def test_compression_is_refused_by_its_name():
+    with pytest.raises(SecurityError, match=r"V\.44"):
+        unseal(b"\xb0" + bytes(40), KEYS, TITLE)
 
 
 @pytest.mark.parametrize("octets", [0, 15, 24, 33])
