@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from hes.clock import Clock, SystemClock
+from hes.dlms.mode_e import SignOnSettings
 from hes.errors import ConfigError
 from hes.links.registry import Links
 from sim.live import starting_now
 from sim.meter_lines import HDLC_LOWER_FIRST, METERS_MAX, Door, HdlcLine, MakeLine, Station, WrapperLine
+from sim.mode_e_line import mode_e_line
 from sim.world.population import MeterDevice, Population
 from sim.world.world import World
 
@@ -50,16 +52,21 @@ class ExposedMeters:
         )
 
 
-async def serve_meters(links: Links, url: str, meters: Exposed, announce: Announce, *, hdlc: bool) -> None:
+async def serve_meters(
+    links: Links, url: str, meters: Exposed, announce: Announce, *, hdlc: bool, sign_on: SignOnSettings | None = None
+) -> None:
     """Serve `meters` at `url` (tcp-listen, pty-listen, serial-listen) until cancelled.
 
-    hdlc: HDLC in place of the DLMS wrapper, which has room for one meter (with its logical devices) only. Raises
+    hdlc: HDLC in place of the DLMS wrapper, which has room for one meter (with its logical devices) only.
+    sign_on: on a serial line, at 300 Bd until a reader has signed on (mode E); HDLC then. Raises
     LinkError when the place cannot be had or, as a serial port may, goes away; ConfigError when the URL is wrong.
     """
     if not hdlc and len({station.server_sap for station in meters.stations}) < len(meters.stations):
         raise ConfigError("the DLMS wrapper has no address that tells meters apart: serve several on HDLC", url=url)
     door = Door(meters.stations, meters.clock)
     make: MakeLine = HdlcLine if hdlc else WrapperLine
+    if sign_on is not None:
+        make = mode_e_line(sign_on)
     listener = await links.listen(url, lambda: make(door))
     try:
         announce(listener.addresses[0])

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from hes.errors import LinkError
+from hes.errors import ConfigError, LinkError
 from hes.links.facts import LinkFacts
 from hes.links.line_pacer import LineSettings
 from hes.links.line_timing import Timing
@@ -66,6 +66,10 @@ class Descriptor(Protocol):
 
     def unsent_octets(self) -> int:
         """Octets that were taken and have not left yet."""
+        ...
+
+    def configure(self, settings: LineSettings) -> None:
+        """Go on at another speed and format. OSError when the device is gone, ConfigError when it cannot."""
         ...
 
     def close(self, *, discard: bool) -> None:
@@ -180,6 +184,27 @@ class Line:
 
     def send(self, station: LineTransport, octets: bytes) -> None:
         self._timing.carry(station, octets)
+
+    def change(self, settings: LineSettings) -> None:
+        """Go on at another speed and format, as soon as everything that was sent has left.
+
+        A device that cannot do so is lost: its stations could not talk to anybody.
+        """
+        if self._is_closed:
+            return
+        now_s = self.loop.time()
+        unsent_octets = self._descriptor.unsent_octets() + sum(station.unsent_octets for station in self.stations)
+        wait_s = max(self._timing.end_s(now_s) - now_s, unsent_octets * self.settings.character_s)
+        if wait_s > 0:
+            self.loop.call_later(max(wait_s, UNSENT_LOOK_S), self.change, settings)
+            return
+        try:
+            self._descriptor.configure(settings)
+        except (OSError, ConfigError) as error:
+            self.lose(str(error), error)
+            return
+        self.settings = settings
+        self._timing.change(settings)
 
     def watch(self) -> None:
         """Read while there is room for what comes."""

@@ -141,6 +141,11 @@ class LinePacer:
         """`speaker` was on the line until `now_s`, at a pace that was not ours to set."""
         self._begin(speaker, now_s)
 
+    def change(self, settings: LineSettings, now_s: float) -> None:
+        """From here on the line runs at `settings`; what is on it keeps the time it was given."""
+        self._begin(self._speaker, max(now_s, self.free_s))
+        self.settings = settings
+
     def _begin(self, speaker: Hashable, start_s: float) -> None:
         self._speaker = speaker
         self._run_start_s = start_s

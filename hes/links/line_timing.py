@@ -46,6 +46,10 @@ class Timing(Protocol):
         """When everything that was sent so far will have crossed, were the line left alone from now on."""
         ...
 
+    def change(self, settings: LineSettings) -> None:
+        """Go on at another speed; what was sent before has crossed."""
+        ...
+
     def drop(self, source: LineTransport) -> None:
         """What `source` has sent and has not crossed yet is gone."""
         ...
@@ -82,6 +86,9 @@ class UartTiming:
     def end_s(self, now_s: float) -> float:
         queued_s = sum(len(octets) for _, octets in self._queue) * self._pacer.settings.character_s
         return max(self._pacer.clear_s("us", now_s), self._pacer.free_s) + queued_s
+
+    def change(self, settings: LineSettings) -> None:
+        self._pacer.change(settings, self._loop.time())
 
     def drop(self, source: LineTransport) -> None:
         self._queue = deque(entry for entry in self._queue if entry[0] is not source)
@@ -121,7 +128,7 @@ class MediumTiming:
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: LineSettings) -> None:
         self._loop = loop
         self._pacer = LinePacer(settings)
-        self._grain_octets = max(1, math.ceil(GRAIN_S / settings.character_s))
+        self._grain_octets = _grain_octets(settings)
         self._crossings: deque[_Crossing] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._arrived: Arrived
@@ -139,6 +146,10 @@ class MediumTiming:
 
     def end_s(self, now_s: float) -> float:
         return max(now_s, self._pacer.free_s)
+
+    def change(self, settings: LineSettings) -> None:
+        self._pacer.change(settings, self._loop.time())
+        self._grain_octets = _grain_octets(settings)
 
     def drop(self, source: LineTransport) -> None:
         self._crossings = deque(crossing for crossing in self._crossings if crossing.source is not source)
@@ -176,3 +187,7 @@ class MediumTiming:
                 break
             self._crossings.popleft()
         return pieces
+
+
+def _grain_octets(settings: LineSettings) -> int:
+    return max(1, math.ceil(GRAIN_S / settings.character_s))

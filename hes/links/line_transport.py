@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from hes.errors import LinkError, LocalProtocolError
@@ -13,6 +14,7 @@ from hes.links.facts import LINK_FACTS
 
 if TYPE_CHECKING:
     from hes.links.line import Line
+    from hes.links.line_pacer import CharacterFormat
 
 HIGH_WATER_OCTETS: Final = 65536
 """asyncio's own default for `pause_writing`."""
@@ -99,6 +101,11 @@ class LineTransport(asyncio.Transport):
             return
         self._line.send(self, octets)
         self._pause_if_full()
+
+    def change_line(self, baud: int, character: CharacterFormat) -> None:
+        """Go on at another speed and format, the whole line, when what was written so far has left."""
+        if not self._is_closing:
+            self._line.change(replace(self._line.settings, baud=baud, character=character))
 
     def close(self) -> None:
         if not self._is_closing:

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from hes.dlms.mode_e import SignOnSettings
 from hes.errors import ConfigError, LinkError
 from hes.links.facts import LinkFacts
 from hes.links.line import Line
@@ -28,6 +29,7 @@ from hes.links.line_timing import MediumTiming
 from hes.links.options import Options, line_settings
 from hes.links.registry import LISTEN_SUFFIX, LinkUrl, Pair, ProtocolFactory
 from hes.links.serial import TURNAROUND_MS_MAX, connect_port
+from hes.links.sign_on import opened, sign_on_settings
 
 AUTO: Final = "auto"
 
@@ -93,6 +95,9 @@ class PtyMaster:
         """What the kernel took is at the other end."""
         return 0
 
+    def configure(self, settings: LineSettings) -> None:
+        """The speed is the pacer's business: a pseudo terminal has none."""
+
     def close(self, *, discard: bool) -> None:
         self._edges.close()
         os.close(self._fd)
@@ -100,8 +105,11 @@ class PtyMaster:
 
 async def connect(url: LinkUrl, protocol_factory: ProtocolFactory) -> Pair:
     """Open `pty://PATH` like a serial port. Raises LinkError or ConfigError with one sentence."""
-    settings, _ = _read_url(url)
-    return connect_port(url, replace(settings, turnaround_s=0.0), _facts(settings), protocol_factory)
+    settings, _, signing = _read_url(url)
+    paced = replace(settings, turnaround_s=0.0)  # by whoever listens
+    return await opened(
+        lambda factory: connect_port(url, paced, _facts(settings), factory), url, settings, signing, protocol_factory
+    )
 
 
 async def listen(url: LinkUrl, protocol_factory: ProtocolFactory) -> LineListener:
@@ -109,7 +117,7 @@ async def listen(url: LinkUrl, protocol_factory: ProtocolFactory) -> LineListene
 
     Raises LinkError or ConfigError with one sentence that says what to look at.
     """
-    settings, shared = _read_url(url)
+    settings, shared, _ = _read_url(url)
     line = None if url.place == AUTO else join(url, settings, shared=shared)
     path = url.place
     if line is None:
@@ -120,13 +128,15 @@ async def listen(url: LinkUrl, protocol_factory: ProtocolFactory) -> LineListene
     return LineListener(line, line.sit(protocol_factory), _address(path, settings))
 
 
-def _read_url(url: LinkUrl) -> tuple[LineSettings, bool]:
-    """Settings, and whether the place is shared."""
+def _read_url(url: LinkUrl) -> tuple[LineSettings, bool, SignOnSettings | None]:
+    """Settings, whether the place is shared, and how to sign on."""
     options = Options(url)
     settings = line_settings(options, turnaround_s=options.number("turnaround_ms", 0.0, 0.0, TURNAROUND_MS_MAX) / 1000)
-    shared = url.scheme.endswith(LISTEN_SUFFIX) and options.yes_or_no("shared")
+    listens = url.scheme.endswith(LISTEN_SUFFIX)
+    shared = listens and options.yes_or_no("shared")
+    signing = None if listens else sign_on_settings(options, url, settings.baud)
     options.done()
-    return settings, shared
+    return settings, shared, signing
 
 
 def _facts(settings: LineSettings) -> LinkFacts:

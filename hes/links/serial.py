@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import serial
 
+from hes.dlms.mode_e import SignOnSettings
 from hes.errors import ConfigError, LinkError
 from hes.links.facts import LinkFacts
 from hes.links.line import Line
@@ -30,6 +31,7 @@ from hes.links.line_pacer import CharacterFormat, LineSettings
 from hes.links.line_timing import UartTiming
 from hes.links.options import Options, line_settings
 from hes.links.registry import LISTEN_SUFFIX, LinkUrl, Pair, ProtocolFactory
+from hes.links.sign_on import opened, sign_on_settings
 
 TURNAROUND_MS_MAX: Final = 10_000.0
 PTY_MAJORS: Final = range(136, 144)
@@ -41,8 +43,9 @@ _GONE: Final = "it was unplugged, or its other end was closed"
 class SerialPort:
     """An open and locked serial port. Made by `open_port`."""
 
-    def __init__(self, port: Any, name: str) -> None:
+    def __init__(self, port: Any, name: str, *, is_pty: bool) -> None:
         self.name = name
+        self._is_pty = is_pty
         self._port = port
         self._fd: int = port.fileno()
 
@@ -80,6 +83,21 @@ class SerialPort:
             return 0
         return int(struct.unpack("i", answer)[0])
 
+    def configure(self, settings: LineSettings) -> None:
+        """Raises ConfigError when the driver cannot, OSError when the port is gone."""
+        character = CharacterFormat() if self._is_pty else settings.character
+        try:
+            self._port.apply_settings(
+                {
+                    "baudrate": settings.baud,
+                    "bytesize": character.data_bits,
+                    "parity": character.parity,
+                    "stopbits": character.stop_bits,
+                }
+            )
+        except (ValueError, termios.error) as error:
+            raise ConfigError(f"{self.name} cannot be set to {settings}: its driver does not do that") from error
+
     def close(self, *, discard: bool) -> None:
         """discard: without it, closing waits in the kernel until the last octets have left."""
         if discard:
@@ -90,8 +108,10 @@ class SerialPort:
 
 async def connect(url: LinkUrl, protocol_factory: ProtocolFactory) -> Pair:
     """Open `serial://PATH`. Raises LinkError or ConfigError with one sentence that says what to look at."""
-    settings, facts, _ = _read_url(url)
-    return connect_port(url, settings, facts, protocol_factory)
+    settings, facts, _, signing = _read_url(url)
+    return await opened(
+        lambda factory: connect_port(url, settings, facts, factory), url, settings, signing, protocol_factory
+    )
 
 
 def connect_port(url: LinkUrl, settings: LineSettings, facts: LinkFacts, protocol_factory: ProtocolFactory) -> Pair:
@@ -103,7 +123,7 @@ def connect_port(url: LinkUrl, settings: LineSettings, facts: LinkFacts, protoco
 
 async def listen(url: LinkUrl, protocol_factory: ProtocolFactory) -> LineListener:
     """Be a station at `serial-listen://PATH`. Raises LinkError or ConfigError like `connect`."""
-    settings, facts, shared = _read_url(url)
+    settings, facts, shared, _ = _read_url(url)
     line = join(url, settings, shared=shared)
     if line is None:
         line = _open_line(url, settings, facts, shared=shared)
@@ -111,13 +131,15 @@ async def listen(url: LinkUrl, protocol_factory: ProtocolFactory) -> LineListene
     return LineListener(line, line.sit(protocol_factory), url.text.replace(LISTEN_SUFFIX, "", 1))
 
 
-def _read_url(url: LinkUrl) -> tuple[LineSettings, LinkFacts, bool]:
-    """Settings, facts, and whether the place is shared."""
+def _read_url(url: LinkUrl) -> tuple[LineSettings, LinkFacts, bool, SignOnSettings | None]:
+    """Settings, facts, whether the place is shared, and how to sign on."""
     options = Options(url)
     turnaround_ms = options.number("rs485_turnaround_ms", -1.0, 0.0, TURNAROUND_MS_MAX)
     turnaround_s = max(0.0, turnaround_ms) / 1000
     settings = line_settings(options, turnaround_s=turnaround_s)
-    shared = url.scheme.endswith(LISTEN_SUFFIX) and options.yes_or_no("shared")
+    listens = url.scheme.endswith(LISTEN_SUFFIX)
+    shared = listens and options.yes_or_no("shared")
+    signing = None if listens else sign_on_settings(options, url, settings.baud)
     options.done()
     facts = LinkFacts(
         kind="serial",
@@ -126,7 +148,7 @@ def _read_url(url: LinkUrl) -> tuple[LineSettings, LinkFacts, bool]:
         connectionless=True,
         exclusive=True,
     )
-    return settings, facts, shared
+    return settings, facts, shared, signing
 
 
 def _open_line(url: LinkUrl, settings: LineSettings, facts: LinkFacts, *, shared: bool = False) -> Line:
@@ -143,7 +165,8 @@ def open_port(url: LinkUrl, settings: LineSettings) -> SerialPort:
         status = os.stat(path)
         if not stat.S_ISCHR(status.st_mode):
             raise LinkError(f"{path} is no serial port: {_LOOK}", url=url.text)
-        character = CharacterFormat() if os.major(status.st_rdev) in PTY_MAJORS else settings.character
+        is_pty = os.major(status.st_rdev) in PTY_MAJORS
+        character = CharacterFormat() if is_pty else settings.character
         port = serial.Serial(
             path,
             baudrate=settings.baud,
@@ -159,7 +182,7 @@ def open_port(url: LinkUrl, settings: LineSettings) -> SerialPort:
         raise LinkError(_why_not_opened(url, error), url=url.text, errno=error.errno) from error
     except (ValueError, termios.error) as error:
         raise ConfigError(f"{path} cannot be set to {settings}: its driver does not do that", url=url.text) from error
-    return SerialPort(port, path)
+    return SerialPort(port, path, is_pty=is_pty)
 
 
 _LOOK: Final = "look for the right name in /dev/serial/by-id"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from hes.dlms.mode_e import SignOnSettings
 
 DEFAULT_WORLD = "neighbourhood"
 NEW_PTY = "auto"
@@ -15,12 +18,16 @@ CABLE_END = "/dev/ttyOTHER"  # in what is printed, for the port at the reader's 
 
 @click.command()
 @click.option("--tcp", metavar="HOST:PORT", help="Listen there; port 0 takes a free one.")
+@click.option("--udp", metavar="HOST:PORT", help="Answer datagrams there, on the DLMS wrapper.")
 @click.option(
     "--pty", metavar="[PATH]", is_flag=False, flag_value=NEW_PTY, help="Make a pseudo-terminal, with a link at PATH."
 )
 @click.option("--serial", metavar="DEV", help="Answer on a serial port such as /dev/ttyUSB0.")
 @click.option("--baud", type=int, help="Speed of the --serial or --pty line; 9600 when left out.")
 @click.option("--hdlc", is_flag=True, help="Speak HDLC in place of the DLMS wrapper.")
+@click.option(
+    "--mode-e", is_flag=True, help="On a serial line: 300 Bd until a reader has signed on, then HDLC at --baud."
+)
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="So many meters on one HDLC line.")
 @click.option(
     "--model",
@@ -35,6 +42,7 @@ CABLE_END = "/dev/ttyOTHER"  # in what is printed, for the port at the reader's 
 @click.option("--json", "as_json", is_flag=True, help="Print how to reach it as one JSON object.")
 def meter(
     tcp: str | None,
+    udp: str | None,
     pty: str | None,
     serial: str | None,
     baud: int | None,
@@ -45,9 +53,10 @@ def meter(
     seed: int | None,
     *,
     hdlc: bool,
+    mode_e: bool,
     as_json: bool,
 ) -> None:
-    """Serve meters of a world in real time until interrupted, on one of --tcp, --pty and --serial.
+    """Serve meters of a world in real time until interrupted, on one of --tcp, --udp, --pty and --serial.
 
     A meter captures and counts by the machine's clock; its own clock is set when it starts. Its clock and relay can be
     set, and what it says afterwards follows. The keys that are printed are TEST KEYS, derived from the world's seed.
@@ -61,10 +70,14 @@ def meter(
     from sim.expose import ExposedMeters, serve_meters
     from sim.world import parse
 
-    url = _url(tcp, pty, serial, baud)
+    url = _url({"tcp": tcp, "udp": udp, "pty": pty, "serial": serial}, baud, mode_e=mode_e)
+    sign_on = _sign_on(baud) if mode_e else None
+    if udp is not None and hdlc:
+        raise click.UsageError("--hdlc is for --tcp, --pty and --serial: on UDP there is the DLMS wrapper alone.")
+    hdlc = hdlc or mode_e
     _check_count(count, hdlc=hdlc)
     if model == "reference":
-        _serve_reference(url, count, hdlc=hdlc, as_json=as_json)
+        _serve_reference(url, count, hdlc=hdlc, sign_on=sign_on, as_json=as_json)
         return
     loaded = parse.load(world)
     if seed is not None:
@@ -72,13 +85,13 @@ def meter(
     meters = ExposedMeters(loaded, name, count)
 
     def announce(reached_at: str) -> None:
-        offer = _offer(reached_at, meters, hdlc=hdlc)
+        offer = _offer(_reached(reached_at, sign_on), meters, hdlc=hdlc)
         click.echo(json.dumps(offer, ensure_ascii=False) if as_json else _text(offer))
 
-    run_until_stopped(serve_meters(Links(), url, meters, announce, hdlc=hdlc))
+    run_until_stopped(serve_meters(Links(), url, meters, announce, hdlc=hdlc, sign_on=sign_on))
 
 
-def _serve_reference(url: str, count: int, *, hdlc: bool, as_json: bool) -> None:
+def _serve_reference(url: str, count: int, *, hdlc: bool, sign_on: SignOnSettings | None, as_json: bool) -> None:
     from hes.links.registry import Links
     from sim.cli.offers import reference_text
     from sim.cli.until_stopped import run_until_stopped
@@ -89,23 +102,56 @@ def _serve_reference(url: str, count: int, *, hdlc: bool, as_json: bool) -> None
 
     def announce(reached_at: str) -> None:
         offer = reference_offer(hdlc=hdlc)
-        offer = {"url": reached_at, "framing": "hdlc" if hdlc else "wrapper", **offer, "meters": [offer]}
+        offer = {
+            "url": _reached(reached_at, sign_on),
+            "framing": "hdlc" if hdlc else "wrapper",
+            **offer,
+            "meters": [offer],
+        }
         click.echo(json.dumps(offer) if as_json else reference_text(offer))
 
-    run_until_stopped(serve_reference(Links(), url, announce, hdlc=hdlc))
+    run_until_stopped(serve_reference(Links(), url, announce, hdlc=hdlc, sign_on=sign_on))
 
 
-def _url(tcp: str | None, pty: str | None, serial: str | None, baud: int | None) -> str:
-    """The link to serve on."""
-    given = {"tcp-listen": tcp, "pty-listen": pty, "serial-listen": serial}
-    urls = [f"{scheme}://{place}" for scheme, place in given.items() if place is not None]
-    if len(urls) != 1:
-        raise click.UsageError("Say where to serve with exactly one of --tcp HOST:PORT, --pty [PATH] and --serial DEV.")
-    if baud is None:
-        return urls[0]
-    if tcp is not None:
-        raise click.UsageError("--baud is for --serial and --pty: TCP has no baud rate.")
-    return f"{urls[0]}{'&' if '?' in urls[0] else '?'}baud={baud}"
+def _url(places: dict[str, str | None], baud: int | None, *, mode_e: bool) -> str:
+    """The link to serve on. places: by scheme, None where the option was not given."""
+    given = {scheme: place for scheme, place in places.items() if place is not None}
+    if len(given) != 1:
+        raise click.UsageError(
+            "Say where to serve with exactly one of --tcp HOST:PORT, --udp HOST:PORT, --pty [PATH] and --serial DEV."
+        )
+    ((scheme, place),) = given.items()
+    url = f"{scheme}-listen://{place}"
+    if scheme in ("tcp", "udp"):
+        if baud is not None:
+            raise click.UsageError(f"--baud is for --serial and --pty: {scheme.upper()} has no baud rate.")
+        if mode_e:
+            raise click.UsageError(f"--mode-e is for --serial and --pty: {scheme.upper()} has no speed to change.")
+        return url
+    if mode_e:
+        options = "baud=300&format=7E1"
+    elif baud is not None:
+        options = f"baud={baud}"
+    else:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{options}"
+
+
+def _sign_on(baud: int | None) -> SignOnSettings:
+    """What the meter offers to a reader that signs on."""
+    from hes.dlms.mode_e import BAUD_RATES, Identification, SignOnSettings
+
+    wanted = 9600 if baud is None else baud
+    baud_id = next((key for key, rate in BAUD_RATES.items() if rate == wanted), None)
+    if baud_id is None:
+        rates = ", ".join(str(rate) for rate in BAUD_RATES.values())
+        raise click.UsageError(f"--baud {wanted} is no speed that mode E can offer: {rates}.")
+    return SignOnSettings(identification=Identification(manufacturer="AML", baud_id=baud_id, ident="METER"))
+
+
+def _reached(url: str, sign_on: SignOnSettings | None) -> str:
+    """The address for a reader: one that signs on begins at 300 Bd by itself."""
+    return url if sign_on is None else f"{url.partition('?')[0]}?sign_on=mode-e"
 
 
 def _check_count(count: int, *, hdlc: bool) -> None:
@@ -195,4 +241,4 @@ def _framing_options(offer: dict[str, Any]) -> str:
     address = offer["meters"][0].get("hdlc_address")
     if address is not None:
         return f" --hdlc --server {address['upper']}/{address['lower']}"
-    return "" if offer["url"].startswith("tcp://") else " --wrapper"
+    return "" if offer["url"].startswith(("tcp://", "udp://")) else " --wrapper"

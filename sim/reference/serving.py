@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Final
 
 from hes.clock import Clock, SystemClock
+from hes.dlms.mode_e import SignOnSettings
 from hes.entropy import Entropy, SystemEntropy
 from hes.links.registry import Links
 from sim.expose import Announce, serve_meters
@@ -50,12 +51,14 @@ class ReferenceMeters:
         self._timer = asyncio.get_running_loop().call_later(wait_s, self._wake)
 
 
-async def serve_reference(links: Links, url: str, announce: Announce, *, hdlc: bool) -> None:
+async def serve_reference(
+    links: Links, url: str, announce: Announce, *, hdlc: bool, sign_on: SignOnSettings | None = None
+) -> None:
     """Serve the reference meter at `url` until cancelled. Raises as `serve_meters` does."""
     meters = ReferenceMeters()
     meters.live()
     try:
-        await serve_meters(links, url, meters, announce, hdlc=hdlc)
+        await serve_meters(links, url, meters, announce, hdlc=hdlc, sign_on=sign_on)
     finally:
         meters.stop()
 

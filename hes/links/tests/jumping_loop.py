@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from hes.links.line_pacer import LineSettings
+
 START_S = 1000.0
 
 
@@ -57,6 +59,7 @@ class Wire:
         self._gate_near.setblocking(False)
         self._gate_far.setblocking(False)
         self._loop = asyncio.get_running_loop()
+        self.configured: list[tuple[float, LineSettings]] = []
         self._room = 1 << 30
         self.taken: list[tuple[float, bytes]] = []
         self.unsent: list[int] = []
@@ -87,6 +90,9 @@ class Wire:
 
     def unsent_octets(self) -> int:
         return self.unsent.pop(0) if self.unsent else 0
+
+    def configure(self, settings: LineSettings) -> None:
+        self.configured.append((self._loop.time(), settings))
 
     def close(self, *, discard: bool) -> None:
         self.closed.append(discard)

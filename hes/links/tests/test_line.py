@@ -8,17 +8,19 @@ from typing import Any
 
 import pytest
 
-from hes.errors import LinkError
+from hes.errors import ConfigError, LinkError
 from hes.links import line as line_module
 from hes.links.checks import End
 from hes.links.facts import LinkFacts
 from hes.links.line import CLOSE_PATIENCE_S, INBOUND_OCTETS_MAX, READ_OCTETS_MAX, UNREAD_OCTETS_MAX, Line
-from hes.links.line_pacer import LineSettings
+from hes.links.line_pacer import CharacterFormat, LineSettings
+from hes.links.line_speed import change_speed
 from hes.links.line_timing import GRAIN_S, MediumTiming, UartTiming
 from hes.links.line_transport import WRITE_OCTETS_MAX
 from hes.links.tests.jumping_loop import START_S, JumpingLoop, Wire
 
 FACTS = LinkFacts(kind="pty", half_duplex=True, connectionless=True, exclusive=True)
+SEVEN_BITS = CharacterFormat(data_bits=7, parity="E")
 SLOW = LineSettings(baud=1000)
 """10 ms an octet."""
 EXACT_S = 1e-6
@@ -494,3 +496,55 @@ def test_a_protocol_that_closes_in_connection_made_is_lost_and_the_seat_is_free(
         assert wire.closed == [False]
 
     _run(story)
+
+
+# -- speed
+
+
+@pytest.mark.parametrize("make", [_medium, _uart])
+def test_the_speed_changes_when_the_last_octet_has_left_and_what_follows_goes_at_the_new_one(make: Any) -> None:
+    async def story() -> None:
+        wire, line = make()
+        ear = _station(line)
+        ear.pipe.write(b"01234")  # 50 ms
+        change_speed(ear.pipe, baud=10_000, character=SEVEN_BITS)
+        await _at(0.049)
+        assert wire.configured == []
+        await _at(0.2)
+        ((when_s, settings),) = wire.configured
+        assert when_s >= START_S + 0.05 - EXACT_S
+        assert (
+            settings == line.settings == LineSettings(baud=10_000, character=CharacterFormat(data_bits=7, parity="E"))
+        )
+        if make is _medium:
+            wire.bring(b"x" * 10)
+            await ear.until_received(10)
+            assert ear.heard[-1][0] == pytest.approx(START_S + 0.2 + 0.01, abs=EXACT_S)
+        ear.pipe.abort()
+
+    _run(story)
+
+
+def test_a_port_that_cannot_change_its_speed_is_lost_with_the_reason() -> None:
+    async def story() -> None:
+        wire, line = _uart()
+        ear = _station(line)
+
+        def refuse(settings: LineSettings) -> None:
+            raise ConfigError(f"no {settings}")
+
+        wire.configure = refuse  # type: ignore[method-assign]
+        change_speed(ear.pipe, baud=300, character=CharacterFormat())
+        await ear.until_lost()
+        assert "no 300 8N1" in str(ear.error)
+
+    _run(story)
+
+
+def test_a_link_without_a_speed_says_so() -> None:
+    class Other(asyncio.Transport):
+        def get_extra_info(self, name: str, default: Any = None) -> Any:
+            return LinkFacts(kind="tcp")
+
+    with pytest.raises(ConfigError, match=r"tcp has no speed .* needs serial:// or pty://"):
+        change_speed(Other(), baud=300, character=CharacterFormat())
