@@ -14,7 +14,7 @@ for module in pkgutil.walk_packages(hes.__path__, "hes."):
 endef
 export CORE_SMOKE
 
-.PHONY: run test lint core bench clean help
+.PHONY: run test lint core interop bench clean help
 .DEFAULT_GOAL := help
 
 help:  ## say what the targets do
@@ -38,6 +38,9 @@ core:  ## the head-end alone, without any extra: every module imports and the co
 	@cd / && $(CURDIR)/.venv-core/bin/python -c "$$CORE_SMOKE"
 	@cd / && $(CURDIR)/.venv-core/bin/amiloop --version
 	@rm -rf .venv-core
+
+interop: $(VENV)/.test  ## other people's clients against the reference meter: every combination, as a table
+	@$(BIN)/python -m interop $(ARGS)
 
 bench: $(VENV)/.test  ## speed beside other implementations, as ratios
 	@$(BIN)/python -m benches $(ARGS)

@@ -51,6 +51,11 @@ class Offer:
         )
 
 
+def name_of(mechanism: Mechanism) -> str:
+    """hls-gmac for HLS_GMAC."""
+    return mechanism.name.lower().replace("_", "-")
+
+
 MECHANISMS: Final = (Mechanism.NONE, Mechanism.LLS, Mechanism.HLS_GMAC)
 
 OFFERS: Final = (
@@ -64,7 +69,11 @@ OFFERS: Final = (
     ),
     Offer(name="reader", client_sap=2, mechanism=Mechanism.LLS, role=Role.READER),
     *(
-        Offer(name=mechanism.name.lower(), client_sap=FIRST_BY_MECHANISM + mechanism, mechanism=mechanism)
+        Offer(
+            name=f"by-{mechanism.name.lower().replace('_', '-')}",
+            client_sap=FIRST_BY_MECHANISM + mechanism,
+            mechanism=mechanism,
+        )
         for mechanism in MECHANISMS
     ),
 )

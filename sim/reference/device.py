@@ -29,6 +29,7 @@ def logical_devices() -> tuple[LogicalDevice[ReferenceMeter], ...]:
             security=lambda meter: meter.security,
             server_sap=MANAGEMENT_SAP,
             max_receive_pdu_size=MAX_PDU_OCTETS,
+            max_send_pdu_size=MAX_PDU_OCTETS,
         ),
         LogicalDevice(
             name=lambda _meter: NAMES[SECOND_SAP],

@@ -12,7 +12,7 @@ from hes.links.registry import Links
 from sim.expose import Announce, serve_meters
 from sim.meter_lines import HDLC_LOWER_FIRST, Station
 from sim.reference import known_keys
-from sim.reference.associations import OFFERS, SETUP_OPEN, SETUP_STRICT, SUITE_0, Offer
+from sim.reference.associations import OFFERS, SETUP_OPEN, SETUP_STRICT, SUITE_0, Offer, name_of
 from sim.reference.device import MANAGEMENT_SAP, logical_devices
 from sim.reference.endpoint import ReferenceEndpoint
 from sim.reference.meter import ReferenceMeter
@@ -86,7 +86,7 @@ def _association(offer: Offer) -> dict[str, Any]:
     return {
         "name": offer.name,
         "client_sap": offer.client_sap,
-        "authentication": offer.mechanism.name.lower().replace("_", "-"),
+        "authentication": name_of(offer.mechanism),
         "mechanism": int(offer.mechanism),
         "setup": offer.setup,
     }

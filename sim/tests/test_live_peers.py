@@ -7,14 +7,9 @@ Known faults of theirs are reproduced one by one (docs/interop.md); nothing else
 
 from __future__ import annotations
 
-import json
 import resource
-import select
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
@@ -27,6 +22,7 @@ from hes.dlms.hdlc import frame as frames
 from hes.dlms.hdlc.address import ServerAddress, encode_client_address
 from hes.dlms.hdlc.frame import Kind
 from hes.dlms.security import EncryptionKeys, unseal
+from interop.meter_process import DEADLINE_S, Offer, TimeLimit, Worker, served
 from sim.expose import ExposedMeters
 from sim.meter import capture
 from sim.meter.capture import true_rows
@@ -38,10 +34,7 @@ pytest.importorskip("gurux_dlms")
 
 pytestmark = pytest.mark.xdist_group("live peers")  # the meters serve all tests of this file
 
-AMILOOP = [sys.executable, "-c", "from hes.cli.main import main; main()"]
-WORKER = [sys.executable, "-m", "sim.tests.peer_worker"]
 METER = "north-0003"
-DEADLINE_S = 20.0
 PATIENCE_S = 0.6  # timeout given to dlms-cosem where it is about to wait for it
 ROWS_SEARCHED = 480  # with 8 places in a link each: one of them will do
 HANGS_S = 1.0  # after that a peer is not expected to come back
@@ -56,56 +49,6 @@ every_peer = pytest.mark.parametrize("peer", PEERS)
 every_framing = pytest.mark.parametrize("framing", FRAMINGS)
 every_security = pytest.mark.parametrize("security", CLIENTS)
 
-Offer = dict[str, Any]
-
-
-class TimeLimit(Exception):
-    """The peer did not come back in time, and was killed."""
-
-
-class Worker:
-    """A process in which the peers run; begun anew after it had to be killed."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-
-    def ask(self, order: dict[str, Any], limit_s: float = DEADLINE_S) -> Any:
-        """What the peer read. Raises TimeLimit, or AssertionError with what the peer raised."""
-        answer = self.answer(order, limit_s)
-        assert "error" not in answer, answer["error"]
-        return answer["value"]
-
-    def answer(self, order: dict[str, Any], limit_s: float = DEADLINE_S) -> dict[str, Any]:
-        self.begin(order)
-        return self.finish(limit_s)
-
-    def begin(self, order: dict[str, Any]) -> None:
-        process = self._running()
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(order) + "\n")
-        process.stdin.flush()
-
-    def finish(self, limit_s: float) -> dict[str, Any]:
-        process = self._running()
-        assert process.stdout is not None
-        if not select.select([process.stdout], [], [], limit_s)[0]:
-            self.kill()
-            raise TimeLimit
-        line = process.stdout.readline()
-        assert line, f"the peer ended with status {process.wait(DEADLINE_S)}"
-        return dict(json.loads(line))
-
-    def kill(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
-
-    def _running(self) -> subprocess.Popen[str]:
-        if self._process is None:
-            self._process = subprocess.Popen(WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        return self._process
-
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
@@ -114,24 +57,10 @@ def worker() -> Iterator[Worker]:
     working.kill()
 
 
-@contextmanager
-def served(framing: str) -> Iterator[Offer]:
-    """A meter in a process of its own, and what it prints of itself."""
-    options = ["--hdlc"] if framing == "hdlc" else []
-    command = [*AMILOOP, "meter", "--tcp", "127.0.0.1:0", "--name", METER, "--json", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.communicate(timeout=DEADLINE_S)
-
-
 @pytest.fixture(scope="module")
 def offers(worker: Worker) -> Iterator[dict[str, Offer]]:
     """One meter per framing, each with a ciphered session behind it: dlms-cosem takes no counter of 0 from a meter."""
-    with served("wrapper") as wrapper, served("hdlc") as hdlc:
+    with served("wrapper", "--name", METER) as wrapper, served("hdlc", "--name", METER) as hdlc:
         for offer in (wrapper, hdlc):
             Session(worker, "gurux-dlms", offer, "gmac").read("register")
         yield {"wrapper": wrapper, "hdlc": hdlc}
@@ -305,6 +234,6 @@ def test_dlms_cosem_cannot_read_the_exception_that_tells_it_of_an_old_counter(op
 
 
 def test_dlms_cosem_refuses_a_meter_whose_counter_begins_at_0(worker: Worker) -> None:
-    with served("wrapper") as offer:  # nobody has had a ciphered word with this one
+    with served("wrapper", "--name", METER) as offer:  # nobody has had a ciphered word with this one
         error = Session(worker, "dlms-cosem", offer, "gmac").fails("register")
         assert error.startswith("LocalDlmsProtocolError: Received invocation counter is not larger")

@@ -106,7 +106,7 @@ def test_the_strict_setup_takes_nothing_less_than_authenticated_encryption():
 
 
 def test_it_has_stored_rows_and_captures_the_next_one_when_it_is_due():
-    session = Session(BY_NAME["none"])
+    session = Session(BY_NAME["by-none"])
     session.open()
     rows = session.value(PROFILE)
     assert len(rows) == load_profile.ROWS_AT_START
@@ -123,7 +123,7 @@ def test_it_has_stored_rows_and_captures_the_next_one_when_it_is_due():
 
 
 def test_what_is_written_and_switched_is_kept_for_the_next_client():
-    session = Session(BY_NAME["none"])
+    session = Session(BY_NAME["by-none"])
     session.open()
     text = bytes(range(256)) * 8
     done = session.run(session.client.set(WRITTEN, axdr.encode(data.octets(text))))
@@ -133,7 +133,7 @@ def test_what_is_written_and_switched_is_kept_for_the_next_client():
     assert isinstance(acted, ActDone)
     assert acted.succeeded
     session.run(session.client.release())
-    other = Session(BY_NAME["lls"], meters=session.meters)
+    other = Session(BY_NAME["by-lls"], meters=session.meters)
     other.open()
     assert other.value(WRITTEN) == text
     assert other.value(AttributeDescriptor(70, objects.RELAY, 3)) == ControlState.DISCONNECTED

@@ -1,0 +1,67 @@
+"""`python -m interop`: run the matrix and print it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from interop import combinations, known_defects, matrix
+from interop.combinations import Combination
+from interop.matrix import COLUMNS, NOT_OFFERED, OK, Row
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m interop", description=__doc__)
+    parser.add_argument("--lean", action="store_true", help="the diagonal only, as in the test suite")
+    parser.add_argument("--only", default="", metavar="TEXT", help="combinations with TEXT in their name")
+    options = parser.parse_args()
+    chosen = [
+        each
+        for each in (combinations.diagonal() if options.lean else combinations.every())
+        if options.only in each.name
+    ]
+    began_s = time.perf_counter()
+    print(f"{'gurux-dlms 1.0.203 reads the reference meter':<46}" + " ".join(f"{name[:8]:<8}" for name in COLUMNS))
+    done = matrix.run(chosen, lambda combination, row: print(line(combination, row), flush=True))
+    print_causes(done)
+    cells = list(done.cells())
+    green = sum(said == OK for *_, said in cells)
+    print(f"{green} of {len(cells)} cells green, {time.perf_counter() - began_s:.0f} s; left out by rule:")
+    for rule in combinations.RULES:
+        print(f"  {rule}")
+    return 1 if any(sign(*cell) == "X" for cell in cells) else 0
+
+
+def line(combination: Combination, row: Row) -> str:
+    cells = [sign(combination, name, row[name]) if name in row else "" for name in COLUMNS]
+    return f"{combination.name:<46}" + " ".join(f"{cell:<8}" for cell in cells)
+
+
+def sign(combination: Combination, operation: str, said: str) -> str:
+    """ok, the sign of a known defect of the peer, - where the meter offers nothing, X for what nobody explains."""
+    if said in (OK, NOT_OFFERED):
+        return {OK: "ok", NOT_OFFERED: "-"}[said]
+    defect = known_defects.defect_of(combination, operation, said)
+    return defect.sign if defect else "X"
+
+
+def print_causes(done: matrix.Matrix) -> None:
+    """What every cell that is not green is due to."""
+    causes: dict[str, list[str]] = {}
+    for combination, operation, said in done.not_green():
+        defect = known_defects.defect_of(combination, operation, said)
+        known = (
+            f"{defect.sign}: {defect.what}\n    {known_defects.REPRODUCTIONS}::{defect.reproduction}" if defect else ""
+        )
+        causes.setdefault(known or f"{operation}: {said}", []).append(combination.name)
+    for said, where in causes.items():
+        print(f"{said}\n    {len(where)} cells, such as {where[0]}")
+
+
+def shown_by(defect: known_defects.Defect) -> str:
+    return f"{known_defects.REPRODUCTIONS}::{defect.reproduction}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

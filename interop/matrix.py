@@ -1,0 +1,57 @@
+"""Every combination, by gurux-dlms against the reference meter, and the table that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from interop.combinations import FRAMINGS, OPERATIONS, Combination
+from interop.meter_process import TimeLimit, Worker, served
+
+SESSION_LIMIT_S = 60.0
+OK, NOT_OFFERED = "ok", "not offered"
+COLUMNS = (*OPERATIONS, "release")
+
+Row = dict[str, str]
+Progress = Callable[[Combination, Row], None]
+
+
+@dataclass(slots=True)
+class Matrix:
+    """outcome: by combination and operation, "ok", "not offered", or what the peer said."""
+
+    rows: dict[Combination, Row] = field(default_factory=dict)
+
+    def cells(self) -> Iterable[tuple[Combination, str, str]]:
+        for combination, row in self.rows.items():
+            for operation, said in row.items():
+                yield combination, operation, said
+
+    def not_green(self) -> list[tuple[Combination, str, str]]:
+        return [cell for cell in self.cells() if cell[2] != OK]
+
+
+def run(combinations: Iterable[Combination], progress: Progress | None = None) -> Matrix:
+    """Each in a session of its own."""
+    matrix = Matrix()
+    worker = Worker()
+    with ExitStack() as stack:
+        stack.callback(worker.kill)
+        offers = {framing: stack.enter_context(served(framing, "--model", "reference")) for framing in FRAMINGS}
+        for combination in combinations:
+            order = {
+                "what": "matrix",
+                "offer": offers[combination.framing],
+                "combination": combination.order(),
+                "operations": OPERATIONS,
+            }
+            try:
+                answer = worker.answer(order, SESSION_LIMIT_S)
+                row = answer.get("value") or dict.fromkeys(OPERATIONS, answer.get("error", "?"))
+            except TimeLimit:
+                row = dict.fromkeys(OPERATIONS, f"did not come back in {SESSION_LIMIT_S:.0f} s")
+            matrix.rows[combination] = row
+            if progress is not None:
+                progress(combination, row)
+    return matrix
