@@ -1,7 +1,7 @@
 """xDLMS APDUs as values: octets in, one frozen dataclass out, and back.
 
 `decode` finds the decoder by the first octet and, for services with forms, by the second. A service that is not here
-yet (ACCESS, general block transfer) is one more entry in a table; nothing else changes. Ciphered
+yet is one more entry in a table; nothing else changes. Ciphered
 APDUs are opened first (hes.dlms.security.ciphering), ACSE has its own module (hes.dlms.acse).
 
 Source: docs/protocols/dlms-application.md §1 and §3; docs/protocols/short-names.md §1.
@@ -14,6 +14,15 @@ from typing import Final
 
 from hes.dlms.codes import ApduTag
 from hes.dlms.xdlms import action, get, set  # noqa: A004 - the service is called SET
+from hes.dlms.xdlms.access import (
+    AccessKind,
+    AccessRequest,
+    AccessResponse,
+    AccessResult,
+    AccessSpecification,
+    read_access_request,
+    read_access_response,
+)
 from hes.dlms.xdlms.action import (
     ActionOutcome,
     ActionRequestBlock,
@@ -35,9 +44,11 @@ from hes.dlms.xdlms.common import (
     INVOKE_CONFIRMED,
     INVOKE_HIGH_PRIORITY,
     INVOKE_ID_MASK,
+    LONG_INVOKE_BREAK_ON_ERROR,
     LONG_INVOKE_CONFIRMED,
     LONG_INVOKE_HIGH_PRIORITY,
     LONG_INVOKE_ID_MASK,
+    LONG_INVOKE_SELF_DESCRIPTIVE,
     AttributeDescriptor,
     MethodDescriptor,
     Octets,
@@ -52,6 +63,7 @@ from hes.dlms.xdlms.exception import (
     read_confirmed_service_error,
     read_exception_response,
 )
+from hes.dlms.xdlms.general_block import GeneralBlock, read_general_block
 from hes.dlms.xdlms.get import (
     GetRequestNext,
     GetRequestNormal,
@@ -68,8 +80,10 @@ from hes.dlms.xdlms.get import (
 from hes.dlms.xdlms.information_report import InformationReport, read_information_report
 from hes.dlms.xdlms.notification import (
     DataNotification,
+    DataNotificationConfirm,
     EventNotification,
     read_data_notification,
+    read_data_notification_confirm,
     read_event_notification,
 )
 from hes.dlms.xdlms.read import (
@@ -119,9 +133,16 @@ __all__ = [
     "INVOKE_CONFIRMED",
     "INVOKE_HIGH_PRIORITY",
     "INVOKE_ID_MASK",
+    "LONG_INVOKE_BREAK_ON_ERROR",
     "LONG_INVOKE_CONFIRMED",
     "LONG_INVOKE_HIGH_PRIORITY",
     "LONG_INVOKE_ID_MASK",
+    "LONG_INVOKE_SELF_DESCRIPTIVE",
+    "AccessKind",
+    "AccessRequest",
+    "AccessResponse",
+    "AccessResult",
+    "AccessSpecification",
     "ActionOutcome",
     "ActionRequest",
     "ActionRequestBlock",
@@ -142,8 +163,10 @@ __all__ = [
     "DataAccessError",
     "DataBlock",
     "DataNotification",
+    "DataNotificationConfirm",
     "EventNotification",
     "ExceptionResponse",
+    "GeneralBlock",
     "GetRequest",
     "GetRequestNext",
     "GetRequestNormal",
@@ -210,7 +233,11 @@ Apdu = (
     | SetResponse
     | ActionRequest
     | ActionResponse
+    | AccessRequest
+    | AccessResponse
+    | GeneralBlock
     | DataNotification
+    | DataNotificationConfirm
     | EventNotification
     | ExceptionResponse
     | ConfirmedServiceError
@@ -233,7 +260,11 @@ CHOICES: Final[dict[int, Mapping[int, Callable[[Reader], Apdu]]]] = {
 }
 # services with one form
 SINGLE: Final[dict[int, Callable[[Reader], Apdu]]] = {
+    ApduTag.ACCESS_REQUEST: read_access_request,
+    ApduTag.ACCESS_RESPONSE: read_access_response,
+    ApduTag.GENERAL_BLOCK_TRANSFER: read_general_block,
     ApduTag.DATA_NOTIFICATION: read_data_notification,
+    ApduTag.DATA_NOTIFICATION_CONFIRM: read_data_notification_confirm,
     ApduTag.EVENT_NOTIFICATION: read_event_notification,
     ApduTag.EXCEPTION_RESPONSE: read_exception_response,
     ApduTag.CONFIRMED_SERVICE_ERROR: read_confirmed_service_error,

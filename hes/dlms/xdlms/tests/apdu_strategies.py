@@ -143,4 +143,53 @@ SHORT_NAMES = [
     st.builds(apdu.WriteResponse, many(WRITE_RESULTS)),
     st.builds(lambda pairs, time: apdu.InformationReport(*pairs, *time), WRITES, REPORT_TIMES),
 ]
-APDUS = st.one_of([*GETS, *SETS, *ACTIONS, *OTHERS, *SHORT_NAMES])
+
+
+def _specified(kind):
+    target = METHODS if kind is apdu.AccessKind.ACTION else ATTRIBUTES
+    selective = kind in (apdu.AccessKind.GET_WITH_SELECTION, apdu.AccessKind.SET_WITH_SELECTION)
+    return st.builds(
+        apdu.AccessSpecification, st.just(kind), target, SELECTIONS.filter(bool) if selective else st.just(b"")
+    )
+
+
+SPECIFICATIONS = st.sampled_from(apdu.AccessKind).flatmap(_specified)
+ACCESS_RESULTS = st.tuples(st.sampled_from((apdu.AccessKind.GET, apdu.AccessKind.SET)), ATTRIBUTE_RESULTS) | st.tuples(
+    st.just(apdu.AccessKind.ACTION), METHOD_RESULTS
+)
+
+
+def _access_response(invoke, time, tagged, rows, described):
+    specifications = tuple(row[0] for row in rows) if described else None
+    data, results = tuple(row[1] for row in rows), tuple(row[2] for row in rows)
+    return apdu.AccessResponse(invoke, time, specifications, data, results, tagged and bool(time))
+
+
+ACCESSES = [
+    st.builds(
+        lambda invoke, time, tagged, pairs: apdu.AccessRequest(invoke, time, *pairs, tagged and bool(time)),
+        U32,
+        TIMES,
+        st.booleans(),
+        paired(SPECIFICATIONS, ENCODED),
+    ),
+    st.builds(
+        _access_response,
+        U32,
+        TIMES,
+        st.booleans(),
+        st.lists(st.tuples(SPECIFICATIONS, ENCODED, ACCESS_RESULTS), max_size=4),
+        st.booleans(),
+    ),
+]
+GENERAL_BLOCKS = st.builds(apdu.GeneralBlock, st.booleans(), st.booleans(), st.integers(0, 63), U16, U16, RAW)
+OTHERS += [
+    GENERAL_BLOCKS,
+    st.builds(
+        lambda invoke, time, tagged: apdu.DataNotificationConfirm(invoke, time, tagged and bool(time)),
+        U32,
+        TIMES,
+        st.booleans(),
+    ),
+]
+APDUS = st.one_of([*GETS, *SETS, *ACTIONS, *ACCESSES, *OTHERS, *SHORT_NAMES])

@@ -62,7 +62,7 @@ def test_a_damaged_apdu_gives_an_apdu_or_one_error(sent, draw):
     outcome(apdu.decode, octets)
 
 
-@pytest.mark.parametrize("tag", [ApduTag.ACCESS_REQUEST, ApduTag.GENERAL_BLOCK_TRANSFER])
+@pytest.mark.parametrize("tag", [ApduTag.GENERAL_CIPHERING, ApduTag.GENERAL_SIGNING])
 def test_a_service_without_an_entry_is_named_so_that_a_server_can_answer_it(tag):
     with pytest.raises(UnknownApduError) as caught:
         apdu.decode(bytes((tag, 0, 0)))
@@ -86,5 +86,5 @@ def test_a_list_that_claims_more_than_is_there_is_refused_before_it_is_read():
 
 
 def test_decoding_a_new_service_needs_one_entry_only(monkeypatch):
-    monkeypatch.setitem(SINGLE, 0xE0, lambda reader: reader.take(len(reader.octets) - 1, "block"))
-    assert apdu.decode(b"\xe0\x81\x00") == b"\x81\x00"
+    monkeypatch.setitem(SINGLE, 0xEE, lambda reader: reader.take(len(reader.octets) - 1, "service"))
+    assert apdu.decode(b"\xee\x81\x00") == b"\x81\x00"
