@@ -333,7 +333,8 @@ def test_unknown_numbers_are_shown_and_are_no_faults() -> None:
 
 def test_a_service_that_is_not_decoded_yet_is_named() -> None:
     assert inspect("D94000000100010100030100010800FF020100").label == "access-request"
-    assert find(inspect("E0810001000100"), "not decoded yet").value == "810001000100"
+    assert find(inspect("E0810001000100"), "block number acknowledged").value == "1"
+    assert find(inspect("DF0000"), "not decoded yet").value == "0000"
 
 
 def test_a_key_that_was_given_for_no_device_leaves_the_apdu_sealed() -> None:
