@@ -22,7 +22,9 @@ from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult
 from hes.dlms.cosem import interface_classes
 from hes.dlms.cosem.access import READERS, Role
-from hes.dlms.cosem.cosem_object import CosemObject, Invoker, Writer, attribute, method
+from hes.dlms.cosem.context import Context
+from hes.dlms.cosem.cosem_object import ContextInvoker, CosemObject, Method, Writer, attribute
+from hes.dlms.cosem.inner_calls import InnerContext
 from hes.dlms.data import Data
 from hes.dlms.obis import Obis
 
@@ -100,9 +102,13 @@ ModeReader: TypeAlias = Callable[[I], int]
 
 
 class DisconnectControl(CosemObject[I]):
-    """Class 70, Disconnect control. The mode decides here; the instance only keeps its state and moves."""
+    """Class 70, Disconnect control. The mode decides here; the instance only keeps its state and moves.
 
-    __slots__ = ()
+    A client's call, also by a schedule of its own, is a remote move; one that a limiter, a monitor or a credit sets
+    off is a local one [A]. Manual moves (a button) come from the host, through `move`.
+    """
+
+    __slots__ = ("_mode", "_state", "_switch")
 
     def __init__(
         self,
@@ -117,6 +123,7 @@ class DisconnectControl(CosemObject[I]):
     ) -> None:
         """mode: the control_mode 0..6, for all devices of the profile or of one. write_mode: stores a new mode."""
         read_mode: ModeReader[I] = (lambda _instance: mode) if isinstance(mode, int) else mode
+        self._mode, self._state, self._switch = read_mode, state, switch
 
         def output_state(instance: I, now_s: float) -> bytes:
             return b"\x03\x01" if state(instance, now_s) is ControlState.CONNECTED else b"\x03\x00"
@@ -127,18 +134,6 @@ class DisconnectControl(CosemObject[I]):
         def control_mode(instance: I, _now_s: float) -> bytes:
             return axdr.encode(data.enum(read_mode(instance)))
 
-        def moving(move: Move) -> Invoker[I]:
-            def invoke(instance: I, now_s: float, parameters: Data | None) -> ActionResult:
-                if parameters is not None and parameters.tag != data.Tag.INTEGER:
-                    return ActionResult.TYPE_UNMATCHED
-                present = state(instance, now_s)
-                wanted = next_state(read_mode(instance), present, move)
-                if wanted is None:
-                    return ActionResult.READ_WRITE_DENIED
-                return ActionResult.SUCCESS if wanted is present else switch(instance, now_s, wanted)
-
-            return invoke
-
         super().__init__(
             interface_classes.DISCONNECT_CONTROL,
             logical_name,
@@ -148,7 +143,31 @@ class DisconnectControl(CosemObject[I]):
                 4: attribute(control_mode, write_mode, readable=readable),
             },
             {
-                1: method(moving(Move.REMOTE_DISCONNECT), invocable=invocable),
-                2: method(moving(Move.REMOTE_RECONNECT), invocable=invocable),
+                1: Method(
+                    invoke=self._moving(Move.REMOTE_DISCONNECT, Move.LOCAL_DISCONNECT),
+                    invocable=invocable,
+                ),
+                2: Method(
+                    invoke=self._moving(Move.REMOTE_RECONNECT, Move.LOCAL_RECONNECT),
+                    invocable=invocable,
+                ),
             },
         )
+
+    def move(self, context: Context[I], move: Move) -> ActionResult:
+        """Move the relay if its mode allows it, else READ_WRITE_DENIED [A]. Nothing to do is a success."""
+        present = self._state(context.instance, context.now_s)
+        wanted = next_state(self._mode(context.instance), present, move)
+        if wanted is None:
+            return ActionResult.READ_WRITE_DENIED
+        if wanted is present:
+            return ActionResult.SUCCESS
+        return self._switch(context.instance, context.now_s, wanted)
+
+    def _moving(self, remote: Move, local: Move) -> ContextInvoker[I]:
+        def invoke(context: Context[I], parameters: Data | None) -> ActionResult:
+            if parameters is not None and parameters.tag != data.Tag.INTEGER:
+                return ActionResult.TYPE_UNMATCHED
+            return self.move(context, local if isinstance(context, InnerContext) and context.local else remote)
+
+        return invoke

@@ -33,13 +33,17 @@ DEVICE_ITSELF: Final = ClientAccess(client_sap=0, role=Role(0xFFFF))
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class InnerContext(Context[I]):
-    """The device itself at work, at `now_s`. depth, calls: inner calls on the way, and begun so far."""
+    """The device itself at work, at `now_s`. depth, calls: inner calls on the way, and begun so far.
+
+    local: what is on the way was decided by a limiter, a monitor or a credit, not by a client or its schedule.
+    """
 
     client: ClientAccess = DEVICE_ITSELF
     authenticated: bool = True
     encrypted: bool = True
     depth: int = 0
     calls: int = 0
+    local: bool = False
 
 
 class ServiceId(IntEnum):

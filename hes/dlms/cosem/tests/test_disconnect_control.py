@@ -1,8 +1,13 @@
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from hes.dlms import data
 from hes.dlms.codes import ActionResult
-from hes.dlms.cosem import ControlState, Move, next_state
+from hes.dlms.cosem import ControlState, Move, ObjectAction, ServiceId, next_state
 from hes.dlms.cosem.disconnect_control import MODES, TRANSITIONS
+from hes.dlms.tests.bench_meter import DEVICE, RELAY, BenchMeter
 
 OFF, ON, READY = ControlState.DISCONNECTED, ControlState.CONNECTED, ControlState.READY_FOR_RECONNECTION
 
@@ -55,7 +60,6 @@ def test_no_mode_allows_both_ways_to_reconnect_from_afar():
 
 def test_a_refused_move_is_not_passed_on_to_the_instance():
     from hes.dlms.cosem import ClientAccess, Context, Role
-    from hes.dlms.tests.bench_meter import DEVICE, RELAY, BenchMeter
 
     meter = BenchMeter(mode=0)
     context = Context(instance=meter, device=DEVICE, client=ClientAccess(client_sap=1, role=Role.MANAGEMENT))
@@ -70,3 +74,86 @@ def test_a_refused_move_is_not_passed_on_to_the_instance():
     assert relay.get(context, 2) == b"\x03\x00"
     assert relay.get(context, 3) == b"\x16\x02"
     assert relay.get(context, 4) == b"\x16\x01"
+
+
+# the table of the fact book, cell by cell: remote disconnect, manual disconnect, local disconnect,
+# remote reconnect to connected, remote reconnect to ready, manual reconnect, local reconnect
+CELLS = {
+    0: "no no no no no no no",
+    1: "yes yes yes no yes yes no",
+    2: "yes yes yes yes no yes no",
+    3: "yes no yes no yes yes no",
+    4: "yes no yes yes no yes no",
+    5: "yes yes yes no yes yes yes",
+    6: "yes no yes no yes yes yes",
+}
+
+
+@pytest.mark.parametrize("mode", CELLS)
+def test_every_cell_of_the_table_of_control_modes(mode):
+    assert set(CELLS) == set(MODES)
+    moves = (
+        next_state(mode, ON, Move.REMOTE_DISCONNECT) is OFF and next_state(mode, READY, Move.REMOTE_DISCONNECT) is OFF,
+        next_state(mode, ON, Move.MANUAL_DISCONNECT) is READY,
+        next_state(mode, ON, Move.LOCAL_DISCONNECT) is READY,
+        next_state(mode, OFF, Move.REMOTE_RECONNECT) is ON,
+        next_state(mode, OFF, Move.REMOTE_RECONNECT) is READY,
+        next_state(mode, READY, Move.MANUAL_RECONNECT) is ON,
+        next_state(mode, READY, Move.LOCAL_RECONNECT) is ON,
+    )
+    assert moves == tuple(cell == "yes" for cell in CELLS[mode].split())
+
+
+class RelayMoves(RuleBasedStateMachine):
+    """Any moves in any mode: the relay obeys its table, and only a person or an allowed command closes it."""
+
+    def __init__(self):
+        super().__init__()
+        self.meter = BenchMeter(mode=1)
+        self.relay = DEVICE.find(RELAY)
+
+    @rule(mode=st.integers(0, 6))
+    def set_mode(self, mode):
+        self.meter.mode = mode
+
+    @rule(move=st.sampled_from(Move))
+    def move(self, move):
+        before = self.meter.relay
+        result = self.relay.move(DEVICE.own_context(self.meter, 0.0), move)
+        after = self.meter.relay
+        if result is not ActionResult.SUCCESS:
+            assert after is before
+        elif after is not before:
+            letters = [key for key, value in TRANSITIONS.items() if value == (move, before, after)]
+            assert [letter for letter in letters if letter in MODES[self.meter.mode]]
+        if before is OFF and after is ON:
+            assert move is Move.REMOTE_RECONNECT
+            assert self.meter.mode in (2, 4)
+        if self.meter.mode == 0:
+            assert after is before
+
+    @rule(method=st.sampled_from((1, 2)), local=st.booleans())
+    def device_acts(self, method, local):
+        """What a schedule (remote) or a limiter (local) sets off."""
+        context = DEVICE.own_context(self.meter, 0.0)
+        context.local = local
+        move = {
+            (1, False): Move.REMOTE_DISCONNECT,
+            (2, False): Move.REMOTE_RECONNECT,
+            (1, True): Move.LOCAL_DISCONNECT,
+            (2, True): Move.LOCAL_RECONNECT,
+        }[method, local]
+        wanted = next_state(self.meter.mode, self.meter.relay, move)
+        DEVICE.execute(context, ObjectAction(ServiceId.EXECUTE, 70, RELAY, method, data.i8(0)))
+        if wanted is not None:
+            assert self.meter.relay is wanted
+
+    @invariant()
+    def output_follows_the_state(self):
+        context = DEVICE.own_context(self.meter, 0.0)
+        assert self.relay.get(context, 2) == bytes((3, self.meter.relay is ON))
+        assert self.relay.get(context, 3) == bytes((0x16, self.meter.relay))
+
+
+TestRelayMoves = RelayMoves.TestCase
+TestRelayMoves.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
