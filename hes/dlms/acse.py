@@ -306,15 +306,15 @@ def _diagnostic(fields: _Fields) -> tuple[DiagnosticSource, Diagnostic]:
     if tag not in (0xA1, 0xA2) or inner_end != end:
         raise RemoteProtocolError("the diagnostic is neither the service user's nor the provider's", octet_offset=start)
     source = DiagnosticSource(tag & 0x0F)
-    number = _number(_inner_integer(fields.octets, inner_start, inner_end, "diagnostic"))
+    number = _number(_inner_integer(fields.octets, inner_start, inner_end, "diagnostic"), inner_start)
     if source is DiagnosticSource.SERVICE_USER:
         return source, code(AcseDiagnostic, number)
     return source, code(ProviderDiagnostic, number)
 
 
-def _number(value: int) -> int:
+def _number(value: int, offset: int = 0) -> int:
     if value < 0:
-        raise RemoteProtocolError(f"{value} where a code of 0 or more should stand")
+        raise RemoteProtocolError(f"{value} where a code of 0 or more should stand", octet_offset=offset)
     return value
 
 
@@ -322,7 +322,7 @@ def _release(fields: _Fields) -> tuple[ReleaseReason | UnknownCode | None, bytes
     span = fields.spans.pop(_RELEASE_REASON, None)
     reason = None
     if span is not None:
-        reason = code(ReleaseReason, _number(ber.integer(fields.octets, *span, "release reason")))
+        reason = code(ReleaseReason, _number(ber.integer(fields.octets, *span, "release reason"), span[0]))
     return reason, fields.wrapped(_USER_INFORMATION, ber.OCTET_STRING, "user information")
 
 

@@ -277,6 +277,10 @@ class ApplicationContext(IntEnum):
     def ciphered(self) -> bool:
         return self >= ApplicationContext.LN_CIPHERED
 
+    @property
+    def short_names(self) -> bool:
+        return self in (ApplicationContext.SN, ApplicationContext.SN_CIPHERED)
+
 
 class Mechanism(IntEnum):
     """Last arc of the authentication mechanism name 2.16.756.5.8.2.x."""

@@ -96,6 +96,17 @@ METER_CONFORMANCE: Final = (  # what a complete meter offers [A]; a profile may 
     | Conformance.SELECTIVE_ACCESS
     | Conformance.ACTION
 )
+SHORT_NAME_CONFORMANCE: Final = (  # the same for an association with short names [A]
+    Conformance.GENERAL_PROTECTION
+    | Conformance.READ
+    | Conformance.WRITE
+    | Conformance.UNCONFIRMED_WRITE
+    | Conformance.BLOCK_TRANSFER_GET
+    | Conformance.BLOCK_TRANSFER_SET
+    | Conformance.MULTIPLE_REFERENCES
+    | Conformance.INFORMATION_REPORT
+    | Conformance.PARAMETERIZED_ACCESS
+)
 PUBLIC_CONFORMANCE: Final = Conformance.GET | Conformance.BLOCK_TRANSFER_GET | Conformance.MULTIPLE_REFERENCES
 
 

@@ -73,6 +73,14 @@ _ASSOCIATION_LN_METHODS = "reply_to_HLS_authentication change_HLS_secret add_obj
 ASSOCIATION_LN: Final = _declare(
     15, 1, "Association LN", _ASSOCIATION_LN_0 + " security_setup_reference", _ASSOCIATION_LN_METHODS
 )
+ASSOCIATION_SN: Final = _declare(
+    12,
+    2,
+    "Association SN",
+    "object_list access_rights_list security_setup_reference",
+    "getlist_by_classid getobj_by_logicalname read_by_logicalname get_attributes&methods change_secret "
+    "change_HLS_secret get_HLS_challenge reply_to_HLS_authentication",
+)
 SAP_ASSIGNMENT: Final = _declare(17, 0, "SAP assignment", "SAP_assignment_list", "connect_logical_device")
 SECURITY_SETUP: Final = _declare(
     64,
@@ -254,6 +262,7 @@ CLASSES: Final[dict[tuple[int, int], InterfaceClass]] = {
         PROFILE_GENERIC,
         CLOCK,
         ASSOCIATION_LN,
+        ASSOCIATION_SN,
         SAP_ASSIGNMENT,
         SECURITY_SETUP,
         SECURITY_SETUP_1,

@@ -15,6 +15,7 @@ from hes.dlms.codes import ActionResult
 from hes.dlms.cosem import device_time
 from hes.dlms.cosem.access import EVERYONE, READERS, ClientAccess, Role
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, AssociationLn, encode_object_list
+from hes.dlms.cosem.association_sn import AssociationSn
 from hes.dlms.cosem.clock import CLOCK_LOGICAL_NAME, Clock
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import CosemObject
@@ -25,6 +26,7 @@ from hes.dlms.cosem.registers import DataObject
 from hes.dlms.cosem.sap_assignment import SapAssignment
 from hes.dlms.cosem.security_setup import SecuritySetup, invocation_counter
 from hes.dlms.cosem.security_state import SecurityState
+from hes.dlms.cosem.short_names import ShortNames
 from hes.dlms.data import Data
 from hes.dlms.obis import Obis
 from hes.errors import LocalProtocolError, RemoteProtocolError
@@ -77,6 +79,7 @@ class LogicalDevice(Generic[I]):
         for entry in self._standard_objects(security_setup_version):
             self._objects.setdefault(entry.logical_name, entry)
         self._object_lists: dict[Role, bytes] = {}
+        self._short_names: ShortNames[I] | None = None
         self.states = states
         stateful = [entry for entry in self if isinstance(entry, StatefulObject)]
         if stateful and states is None:
@@ -118,6 +121,16 @@ class LogicalDevice(Generic[I]):
         if encoded is None:
             encoded = self._object_lists[role] = encode_object_list(self, role)
         return encoded
+
+    @property
+    def short_names(self) -> ShortNames[I]:
+        """The same objects by short name, with Association SN; made when the first client asks for them.
+
+        Raises LocalProtocolError when the device has more objects than names.
+        """
+        if self._short_names is None:
+            self._short_names = ShortNames([AssociationSn(), *self])
+        return self._short_names
 
     # -- what the device does by itself
 

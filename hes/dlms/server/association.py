@@ -8,27 +8,25 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Final, Generic, Protocol, TypeVar
 
-from hes.dlms import apdu, axdr, data
-from hes.dlms.apdu import MethodDescriptor
+from hes.dlms import axdr, data
 from hes.dlms.association import Event, State, allows, step
 from hes.dlms.block_transfer import plain_limit
-from hes.dlms.codes import ActionResult
 from hes.dlms.cosem.access import SecurityPolicy
-from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, REPLY_TO_HLS
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.security_state import SecurityState
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.security import SecurityControl, SecurityError
 from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope, ReplayWindow, SendCounter, Unprotected
+from hes.dlms.server.hls_exchange import read_pass_3
 from hes.dlms.server.refusals import NOT_POSSIBLE
 from hes.dlms.server.services import Services
+from hes.dlms.server.short_name_services import ShortNameServices
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 __all__ = ["Protection", "ServerAssociation", "ServiceSet", "required_control"]
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
-HLS_REPLY: Final = MethodDescriptor(15, CURRENT_ASSOCIATION, REPLY_TO_HLS)
 _AUTHENTICATED, _ENCRYPTED = 0x10, 0x20
 
 
@@ -168,7 +166,8 @@ class ServerAssociation(Generic[I]):
             plain_limit(octets_max, ciphered=True),
             plain_limit(octets_max, ciphered=True, style=CipheringStyle.GENERAL_GLO),
         )
-        self.services: ServiceSet = Services(context)
+        short_names = context.application_context.short_names
+        self.services: ServiceSet = ShortNameServices(context) if short_names else Services(context)
         self.state = step(State.IDLE, Event.ASSOCIATE)
         self.state = step(self.state, Event.HLS_REQUIRED if server_challenge else Event.ACCEPTED)
 
@@ -194,22 +193,19 @@ class ServerAssociation(Generic[I]):
 
     def _hls(self, plain: bytes, opened: Unprotected | None, findings: list[Finding]) -> bytes:
         """Pass 3, and pass 4 as its answer. Nothing else may pass before. A wrong proof ends the association."""
-        try:
-            request = apdu.decode(plain)
-        except RemoteProtocolError:
-            return NOT_POSSIBLE
-        if not isinstance(request, apdu.ActionRequestNormal) or request.method != HLS_REPLY or not self.protection:
+        brought = read_pass_3(plain, short_names=self.context.application_context.short_names)
+        if brought is None or not self.protection:
             return NOT_POSSIBLE
         ciphering = self.protection.ciphering
         try:
-            proof, _end = axdr.decode_value(request.data or b"")
+            proof, _end = axdr.decode_value(brought.proof)
             if not isinstance(proof, bytes):
                 raise RemoteProtocolError("the proof is not an octet-string")
             counter = ciphering.check_hls_tag(proof, self._server_challenge)
         except RemoteProtocolError as error:
             self.state = step(self.state, Event.HLS_FAILED)
             findings.append(self._finding(FindingKind.AUTHENTICATION_FAILED, f"HLS pass 3: {error.message}"))
-            return apdu.ActionResponseNormal(request.invoke, ActionResult.READ_WRITE_DENIED).encode()
+            return brought.denied
         if self._was_used(counter, opened):
             text = f"the proof in pass 3 carries counter {counter}, which was used for another APDU"
             findings.append(self._finding(FindingKind.HLS_COUNTER_REUSED, text))
@@ -218,7 +214,7 @@ class ServerAssociation(Generic[I]):
         except LocalProtocolError:  # the counter of the key has run out
             return NOT_POSSIBLE
         self.state = step(self.state, Event.HLS_PASSED)
-        return apdu.ActionResponseNormal(request.invoke, ActionResult.SUCCESS, answer).encode()
+        return brought.passed(answer)
 
     def _was_used(self, counter: int, opened: Unprotected | None) -> bool:
         """True when the counter in a proof is that of the APDU around it, or below all that were open before it."""

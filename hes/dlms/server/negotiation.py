@@ -106,7 +106,39 @@ def _judge_mechanism(aarq: Aarq, client: ClientAccess) -> Refused | None:
 
 def needs_title(aarq: Aarq, client: ClientAccess) -> bool:
     """True when the client's system title takes part: nonces of ciphering and of HLS-GMAC are made from it."""
-    return aarq.context == ApplicationContext.LN_CIPHERED or client.mechanism is Mechanism.HLS_GMAC
+    return is_ciphered(aarq) or client.mechanism is Mechanism.HLS_GMAC
+
+
+def is_ciphered(aarq: Aarq) -> bool:
+    """True for a context in which APDUs are ciphered."""
+    return aarq.context in _CIPHERED
+
+
+_CIPHERED: Final = frozenset(context for context in ApplicationContext if context.ciphered)
+_SHORT_NAMES_ONLY: Final = (
+    Conformance.READ
+    | Conformance.WRITE
+    | Conformance.UNCONFIRMED_WRITE
+    | Conformance.INFORMATION_REPORT
+    | Conformance.PARAMETERIZED_ACCESS
+)
+_LOGICAL_NAMES_ONLY: Final = (
+    Conformance.ATTRIBUTE0_SET
+    | Conformance.PRIORITY_MANAGEMENT
+    | Conformance.ATTRIBUTE0_GET
+    | Conformance.BLOCK_TRANSFER_ACTION
+    | Conformance.ACCESS
+    | Conformance.GET
+    | Conformance.SET
+    | Conformance.SELECTIVE_ACCESS
+    | Conformance.EVENT_NOTIFICATION
+    | Conformance.ACTION
+)
+
+
+def offered(context: ApplicationContext, client: ClientAccess) -> Conformance:
+    """What the client may have in that context: services that refer by the other kind of name are none of it."""
+    return client.conformance & ~(_LOGICAL_NAMES_ONLY if context.short_names else _SHORT_NAMES_ONLY)
 
 
 def client_title(aarq: Aarq, client: ClientAccess) -> bytes:
@@ -114,8 +146,8 @@ def client_title(aarq: Aarq, client: ClientAccess) -> bytes:
     return aarq.calling_ap_title or client.client_system_title
 
 
-def judge_initiate(request: InitiateRequest, client: ClientAccess, *, encrypted: bool) -> Refused | Conformance:
-    """The xDLMS part: what is granted, or why nothing is. encrypted: the proposal came encrypted.
+def judge_initiate(request: InitiateRequest, offer: Conformance, *, encrypted: bool) -> Refused | Conformance:
+    """The xDLMS part: what is granted, or why nothing is. offer: see `offered`. encrypted: the proposal came encrypted.
 
     Cases APPL_OPEN_9 and SYMSEC_0_DedKey_N1 (dedicated key), APPL_OPEN_12 (version; newer ones are accepted and
     answered with 6), APPL_OPEN_13 (conformance), APPL_OPEN_14 (PDU size).
@@ -124,7 +156,7 @@ def judge_initiate(request: InitiateRequest, client: ClientAccess, *, encrypted:
         return INITIATE_REFUSED
     if request.dlms_version < DLMS_VERSION:
         return _initiate_error(InitiateError.DLMS_VERSION_TOO_LOW)
-    granted = request.conformance & client.conformance
+    granted = request.conformance & offer
     if not granted:
         return _initiate_error(InitiateError.INCOMPATIBLE_CONFORMANCE)
     if 0 < request.client_max_receive_pdu_size < PDU_SIZE_MIN:

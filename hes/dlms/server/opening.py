@@ -26,7 +26,7 @@ from hes.dlms.cosem.access import AssociationStatus, ClientAccess
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.findings import Finding, FindingKind
-from hes.dlms.initiate import InitiateRequest, InitiateResponse
+from hes.dlms.initiate import VAA_NAME_LN, VAA_NAME_SN, InitiateRequest, InitiateResponse
 from hes.dlms.security import SecurityControl
 from hes.dlms.security.ciphering import InvocationCounterError, Unprotected, is_protected
 from hes.dlms.server.association import Protection, ServerAssociation, required_control
@@ -37,9 +37,11 @@ from hes.dlms.server.negotiation import (
     NOT_DECIPHERED,
     Refused,
     client_title,
+    is_ciphered,
     judge_acse,
     judge_initiate,
     needs_title,
+    offered,
 )
 from hes.dlms.server.pipeline import counter_expected, protected, unprotect
 from hes.dlms.server.refusals import MALFORMED, NOT_POSSIBLE
@@ -101,7 +103,7 @@ class Opening(Generic[I]):
         opened: Unprotected | None = None
         user_information = aarq.user_information
         if is_protected(user_information):
-            if protection is None or aarq.context != ApplicationContext.LN_CIPHERED:
+            if protection is None or not is_ciphered(aarq):
                 return CONTEXT_REFUSED
             try:
                 opened = protection.ciphering.unprotect(user_information)
@@ -120,7 +122,8 @@ class Opening(Generic[I]):
             return INITIATE_REFUSED
         if not isinstance(request, InitiateRequest):
             return INITIATE_REFUSED
-        granted = judge_initiate(request, client, encrypted=control.encrypted)
+        assert isinstance(aarq.context, ApplicationContext)
+        granted = judge_initiate(request, offered(aarq.context, client), encrypted=control.encrypted)
         if isinstance(granted, Refused):
             return granted
         if request.dedicated_key and protection is not None:
@@ -148,7 +151,8 @@ class Opening(Generic[I]):
         status: Mapping[int, AssociationStatus],
     ) -> Opened[I]:
         assert isinstance(aarq.context, ApplicationContext)
-        user_information = InitiateResponse(granted, self.device.max_receive_pdu_size).encode()
+        vaa_name = VAA_NAME_SN if aarq.context.short_names else VAA_NAME_LN
+        user_information = InitiateResponse(granted, self.device.max_receive_pdu_size, vaa_name).encode()
         if opened is not None and protection is not None:
             user_information = protected(protection, user_information, opened)
             if user_information == NOT_POSSIBLE:
@@ -219,7 +223,8 @@ def release(association: ServerAssociation[I], octets: bytes, findings: list[Fin
     user_information = b""
     if opened is not None and protection is not None:
         context = association.context
-        granted = InitiateResponse(context.conformance, context.device.max_receive_pdu_size).encode()
+        vaa_name = VAA_NAME_SN if context.application_context.short_names else VAA_NAME_LN
+        granted = InitiateResponse(context.conformance, context.device.max_receive_pdu_size, vaa_name).encode()
         user_information = protected(protection, granted, opened)
         if user_information == NOT_POSSIBLE:
             return NOT_POSSIBLE

@@ -1,0 +1,346 @@
+"""Read, Write and UnconfirmedWrite on the objects of a logical device, within one association with short names.
+
+The same objects as for `Services`, found by name: an attribute is read or written, a method invoked, by Read (what it
+returns is the answer) or by Write (what it returns is lost). Works on plain APDUs.
+
+Source: docs/protocols/short-names.md §1, §2, §3, §5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from hes.dlms import apdu, axdr
+from hes.dlms.apdu import (
+    BlockNumberAccess,
+    DataAccessError,
+    DataBlock,
+    ParameterizedAccess,
+    ReadBlockNumber,
+    ReadDataBlockAccess,
+    ReadRequest,
+    ReadResponse,
+    UnconfirmedWriteRequest,
+    VariableName,
+    WriteBlockNumber,
+    WriteDataBlockAccess,
+    WriteRequest,
+    WriteResponse,
+    WriteSuccess,
+)
+from hes.dlms.block_transfer import (
+    BLOCK_TRANSFER_OCTETS_MAX,
+    Block,
+    BlockNumberError,
+    Incoming,
+    Outgoing,
+    capacity,
+)
+from hes.dlms.codes import (
+    ApduTag,
+    ConfirmedService,
+    Conformance,
+    DataAccessResult,
+    ErrorGroup,
+    ServiceFault,
+)
+from hes.dlms.cosem.context import Context
+from hes.dlms.cosem.cosem_object import ActionReply
+from hes.dlms.server.refusals import UNKNOWN_SERVICE
+from hes.dlms.xdlms.read import decode_read_content
+from hes.dlms.xdlms.variable_access import BLOCK_NUMBER_16_MAX, VariableAccess
+from hes.dlms.xdlms.write import WriteResult, decode_write_content
+from hes.errors import RemoteProtocolError
+
+I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
+
+READ_BLOCK_HEAD: Final = 6  # 0C 01 02 last block(2)
+_NULL_DATA: Final = b"\x00"
+
+_READ, _WRITE = int(Conformance.READ), int(Conformance.WRITE)
+_UNCONFIRMED = int(Conformance.UNCONFIRMED_WRITE)
+_LIST = int(Conformance.MULTIPLE_REFERENCES)
+_PARAMETERS = int(Conformance.PARAMETERIZED_ACCESS)
+_READ_BLOCKS = int(Conformance.BLOCK_TRANSFER_GET)
+_WRITE_BLOCKS = int(Conformance.BLOCK_TRANSFER_SET)
+
+_NEEDED: Final[dict[type, int]] = {
+    VariableName: 0,
+    ParameterizedAccess: _PARAMETERS,
+    BlockNumberAccess: _READ_BLOCKS,
+    ReadDataBlockAccess: _READ_BLOCKS,
+    WriteDataBlockAccess: _WRITE_BLOCKS,
+}
+_DATA_RESULTS: Final = {int(result): result for result in DataAccessResult}
+
+
+def service_error(service: ConfirmedService, fault: ServiceFault) -> bytes:
+    """A ConfirmedServiceError: how a service with short names is refused as a whole."""
+    return apdu.ConfirmedServiceError(service, ErrorGroup.SERVICE, fault).encode()
+
+
+_SERVICES: Final = {ApduTag.READ_REQUEST: ConfirmedService.READ, ApduTag.WRITE_REQUEST: ConfirmedService.WRITE}
+_MALFORMED: Final = {int(tag): service_error(each, ServiceFault.OTHER) for tag, each in _SERVICES.items()}
+_NOT_NEGOTIATED: Final = {each: service_error(each, ServiceFault.SERVICE_UNSUPPORTED) for each in _SERVICES.values()}
+_TOO_LONG: Final = service_error(ConfirmedService.READ, ServiceFault.PDU_SIZE)
+
+
+@dataclass(slots=True)
+class _LongRequest:
+    """A request arriving in blocks. answer: the last one given, for a block that comes again."""
+
+    service: ConfirmedService
+    incoming: Incoming
+    answer: bytes = b""
+    done: bool = False
+
+
+class ShortNameServices(Generic[I]):
+    """The services of one association with short names. `limit`: octets that a plain answer may have."""
+
+    __slots__ = ("_capacity", "_conformance", "_context", "_find", "_long_answer", "_long_request", "limit")
+
+    def __init__(self, context: Context[I]) -> None:
+        self._context = context
+        self._conformance = int(context.conformance)
+        self._find = context.device.short_names.find
+        self._long_answer: Outgoing | None = None
+        self._long_request: _LongRequest | None = None
+        self._capacity = 0
+        self.limit = 0
+
+    @property
+    def in_transfer(self) -> bool:
+        """True while blocks are on their way in either direction."""
+        return self._long_answer is not None or self._long_request is not None
+
+    def serve(self, octets: bytes) -> bytes | None:
+        """The plain answer to a plain request; None for silence. Never raises for what a peer sends."""
+        tag = octets[0] if octets else 0
+        try:
+            request = apdu.decode(octets)
+        except apdu.UnknownApduError:
+            return UNKNOWN_SERVICE
+        except RemoteProtocolError:
+            return None if tag == ApduTag.UNCONFIRMED_WRITE_REQUEST else _MALFORMED.get(tag, UNKNOWN_SERVICE)
+        if isinstance(request, ReadRequest):
+            return self._read(request)
+        if isinstance(request, WriteRequest):
+            return self._write(request)
+        if isinstance(request, UnconfirmedWriteRequest):
+            self._write_unconfirmed(request)
+            return None
+        return UNKNOWN_SERVICE
+
+    def _begin(self) -> None:
+        """A new request ends every transfer."""
+        self._long_answer = self._long_request = None
+
+    def _lacks(self, service: int, variables: tuple[VariableAccess, ...]) -> bool:
+        """True when the request needs what was not negotiated."""
+        needed = service | (_LIST if len(variables) > 1 else 0)
+        for variable in variables:
+            needed |= _NEEDED[type(variable)]
+        return needed & ~self._conformance != 0
+
+    # -- Read
+
+    def _read(self, request: ReadRequest) -> bytes:
+        variables = request.variables
+        if self._lacks(_READ, variables):
+            return _NOT_NEGOTIATED[ConfirmedService.READ]
+        if len(variables) == 1:
+            (only,) = variables
+            if isinstance(only, BlockNumberAccess):
+                return self._next_block(only.block)
+            if isinstance(only, ReadDataBlockAccess):
+                return self._take(ConfirmedService.READ, Block(only.last, only.block, only.raw))
+        self._begin()
+        return self._read_all(variables)
+
+    def _read_all(self, variables: tuple[VariableAccess, ...]) -> bytes:
+        parts, octets = [axdr.encode_length(len(variables))], 0
+        for variable in variables:
+            if not isinstance(variable, VariableName | ParameterizedAccess):
+                return _MALFORMED[ApduTag.READ_REQUEST]
+            value = self._read_one(variable)
+            part = b"\x00" + value if isinstance(value, bytes) else bytes((1, value))
+            octets += len(part)
+            if octets > BLOCK_TRANSFER_OCTETS_MAX:
+                return _TOO_LONG
+            parts.append(part)
+        if len(parts) == 1:
+            return _MALFORMED[ApduTag.READ_REQUEST]
+        whole = b"".join(parts)
+        return b"\x0c" + whole if len(whole) < self.limit else self._answer_in_blocks(whole)
+
+    def _read_one(self, variable: VariableName | ParameterizedAccess) -> bytes | DataAccessResult:
+        place = self._find(variable.name)
+        if place is None:
+            return DataAccessResult.OBJECT_UNDEFINED
+        entry, index, is_method = place
+        if not is_method:
+            return entry.get(self._context, index, _selection(variable))
+        parameter = _parameter(variable.parameter) if isinstance(variable, ParameterizedAccess) else None
+        reply = entry.act(self._context, index, parameter)
+        return _result_of(reply) or reply.data or _NULL_DATA
+
+    def _answer_in_blocks(self, whole: bytes) -> bytes:
+        octets = capacity(self.limit, READ_BLOCK_HEAD)
+        if octets < 1 or not self._conformance & _READ_BLOCKS or len(whole) > octets * BLOCK_NUMBER_16_MAX:
+            return _TOO_LONG
+        self._capacity = octets
+        self._long_answer = Outgoing(whole)
+        return _block(self._long_answer.next(octets))
+
+    def _next_block(self, number: int) -> bytes:
+        """The block after `number`, or the last one again when its answer was lost on the way [A]."""
+        outgoing = self._long_answer
+        if outgoing is None:
+            self._begin()
+            return _read_error(DataAccessResult.NO_LONG_GET_IN_PROGRESS)
+        current = outgoing.current
+        if number == current.number - 1:
+            return _block(current)
+        if number != current.number or current.last:
+            self._begin()
+            wrong = number != current.number
+            return _read_error(
+                DataAccessResult.DATA_BLOCK_NUMBER_INVALID if wrong else DataAccessResult.NO_LONG_GET_IN_PROGRESS
+            )
+        return _block(outgoing.next(self._capacity))
+
+    # -- Write
+
+    def _write(self, request: WriteRequest) -> bytes:
+        variables = request.variables
+        if self._lacks(_WRITE, variables):
+            return _NOT_NEGOTIATED[ConfirmedService.WRITE]
+        if len(variables) == 1 and isinstance(variables[0], WriteDataBlockAccess):
+            raw = _octet_string(request.data[0])
+            if raw is None:
+                return _MALFORMED[ApduTag.WRITE_REQUEST]
+            return self._take(ConfirmedService.WRITE, Block(variables[0].last, variables[0].block, raw))
+        self._begin()
+        return self._write_all(request)
+
+    def _write_all(self, request: WriteRequest | UnconfirmedWriteRequest) -> bytes:
+        named = [each for each in request.variables if isinstance(each, VariableName | ParameterizedAccess)]
+        if not named or len(named) != len(request.variables):
+            return _MALFORMED[ApduTag.WRITE_REQUEST]
+        results: list[WriteResult] = []
+        for variable, encoded in zip(named, request.data, strict=True):
+            result = self._write_one(variable, encoded)
+            results.append(DataAccessError(result) if result else WriteSuccess())
+        return WriteResponse(tuple(results)).encode()
+
+    def _write_one(self, variable: VariableName | ParameterizedAccess, encoded: bytes) -> DataAccessResult:
+        place = self._find(variable.name)
+        if place is None:
+            return DataAccessResult.OBJECT_UNDEFINED
+        entry, index, is_method = place
+        if is_method:
+            return _result_of(entry.act(self._context, index, _parameter(encoded)))
+        return entry.set(self._context, index, encoded, _selection(variable))
+
+    def _write_unconfirmed(self, request: UnconfirmedWriteRequest) -> None:
+        if not self._lacks(_UNCONFIRMED, request.variables):
+            self._begin()
+            self._write_all(request)
+
+    # -- requests in blocks
+
+    def _take(self, service: ConfirmedService, block: Block) -> bytes:
+        """One more block of a request. One that comes again is answered as before and not taken twice [A]."""
+        transfer = self._long_request
+        if block.number == 1 and (transfer is None or transfer.service is not service or transfer.incoming.number != 1):
+            self._begin()
+            transfer = self._long_request = _LongRequest(service, Incoming())
+        if transfer is None or transfer.service is not service:
+            self._begin()
+            return _aborted(service, _NOT_RUNNING[service])
+        if block.number == transfer.incoming.number:
+            return transfer.answer
+        if transfer.done:
+            self._begin()
+            return _aborted(service, _NOT_RUNNING[service])
+        try:
+            whole = transfer.incoming.add(block)
+        except BlockNumberError:
+            self._begin()
+            return _aborted(service, DataAccessResult.DATA_BLOCK_NUMBER_INVALID)
+        except RemoteProtocolError:
+            self._begin()
+            return _aborted(service, _ABORTED[service])
+        if whole is None:
+            transfer.answer = _acknowledge(service, block.number)
+        else:
+            transfer.done = True
+            transfer.answer = self._execute(service, whole)
+        return transfer.answer
+
+    def _execute(self, service: ConfirmedService, whole: bytes) -> bytes:
+        """A request that came in blocks. It may need other services than its blocks did."""
+        try:
+            if service is ConfirmedService.READ:
+                read = decode_read_content(whole)
+                lacks = self._lacks(_READ, read.variables)
+                return _NOT_NEGOTIATED[service] if lacks else self._read_all(read.variables)
+            write = decode_write_content(whole)
+            return _NOT_NEGOTIATED[service] if self._lacks(_WRITE, write.variables) else self._write_all(write)
+        except RemoteProtocolError:
+            return _MALFORMED[ApduTag.READ_REQUEST if service is ConfirmedService.READ else ApduTag.WRITE_REQUEST]
+
+
+_NOT_RUNNING: Final = {
+    ConfirmedService.READ: DataAccessResult.NO_LONG_GET_IN_PROGRESS,
+    ConfirmedService.WRITE: DataAccessResult.NO_LONG_SET_IN_PROGRESS,
+}
+_ABORTED: Final = {
+    ConfirmedService.READ: DataAccessResult.LONG_GET_ABORTED,
+    ConfirmedService.WRITE: DataAccessResult.LONG_SET_ABORTED,
+}
+
+
+def _parameter(encoded: bytes) -> bytes | None:
+    """What a method gets: null-data stands for no parameter, which these services cannot say otherwise [A]."""
+    return None if encoded == _NULL_DATA else encoded
+
+
+def _selection(variable: VariableName | ParameterizedAccess) -> bytes:
+    """The selective access of an attribute, as the objects know it."""
+    return bytes((variable.selector,)) + variable.parameter if isinstance(variable, ParameterizedAccess) else b""
+
+
+def _result_of(reply: ActionReply) -> DataAccessResult:
+    """The numbers of both tables mean the same, but for two about transfers."""
+    number = int(reply.result)
+    if number in (15, 16):
+        return DataAccessResult.OTHER_REASON
+    return _DATA_RESULTS.get(number, DataAccessResult.OTHER_REASON)
+
+
+def _octet_string(encoded: bytes) -> bytes | None:
+    value: Any = axdr.decode_value(encoded)[0] if encoded[:1] == b"\x09" else None
+    return value if isinstance(value, bytes) else None
+
+
+def _block(block: Block) -> bytes:
+    return ReadResponse((DataBlock(block.last, block.number, block.raw),)).encode()
+
+
+def _read_error(result: DataAccessResult) -> bytes:
+    return ReadResponse((DataAccessError(result),)).encode()
+
+
+def _acknowledge(service: ConfirmedService, number: int) -> bytes:
+    if service is ConfirmedService.READ:
+        return ReadResponse((ReadBlockNumber(number),)).encode()
+    return WriteResponse((WriteBlockNumber(number),)).encode()
+
+
+def _aborted(service: ConfirmedService, result: DataAccessResult) -> bytes:
+    if service is ConfirmedService.READ:
+        return _read_error(result)
+    return WriteResponse((DataAccessError(result),)).encode()
