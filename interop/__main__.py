@@ -8,7 +8,11 @@ import time
 
 from interop import combinations, known_defects, matrix
 from interop.combinations import Combination
-from interop.matrix import COLUMNS, NOT_OFFERED, OK, Row
+from interop.matrix import COLUMNS, Row
+from interop.outcomes import NOT_OFFERED, OK
+
+NAMES = 56
+"""Characters of the first column."""
 
 
 def main() -> int:
@@ -22,7 +26,7 @@ def main() -> int:
         if options.only in each.name
     ]
     began_s = time.perf_counter()
-    print(f"{'gurux-dlms 1.0.203 reads the reference meter':<46}" + " ".join(f"{name[:8]:<8}" for name in COLUMNS))
+    print(f"{'they read the reference meter':<{NAMES}}" + " ".join(f"{name[:8]:<8}" for name in COLUMNS))
     done = matrix.run(chosen, lambda combination, row: print(line(combination, row), flush=True))
     print_causes(done)
     cells = list(done.cells())
@@ -35,7 +39,7 @@ def main() -> int:
 
 def line(combination: Combination, row: Row) -> str:
     cells = [sign(combination, name, row[name]) if name in row else "" for name in COLUMNS]
-    return f"{combination.name:<46}" + " ".join(f"{cell:<8}" for cell in cells)
+    return f"{combination.name:<{NAMES}}" + " ".join(f"{cell:<8}" for cell in cells)
 
 
 def sign(combination: Combination, operation: str, said: str) -> str:

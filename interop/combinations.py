@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any, Final
 
+PEERS: Final = ("gurux-dlms", "pydlms-client")
 FRAMINGS: Final = ("wrapper", "hdlc")
 MECHANISMS: Final = ("none", "lls", "hls-gmac")
 PROTECTIONS: Final = ("plain", "authenticated", "encrypted", "both")
@@ -34,8 +35,9 @@ RULES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """One way to open an association. scope: "" where nothing is ciphered."""
+    """One way for one peer to open an association. scope: "" where nothing is ciphered."""
 
+    peer: str
     framing: str
     mechanism: str
     protection: str
@@ -45,7 +47,7 @@ class Combination:
     @property
     def name(self) -> str:
         how = self.protection if not self.scope else f"{self.protection} {self.scope}"
-        return f"{self.framing} {self.mechanism} {how}" + (f" suite {self.suite}" if self.suite else "")
+        return f"{self.peer} {self.framing} {self.mechanism} {how}" + (f" suite {self.suite}" if self.suite else "")
 
     def order(self) -> dict[str, Any]:
         return asdict(self)
@@ -53,9 +55,9 @@ class Combination:
 
 def every() -> Iterator[Combination]:
     """All that make sense, by RULES."""
-    for framing, mechanism, protection in product(FRAMINGS, MECHANISMS, PROTECTIONS):
+    for peer, framing, mechanism, protection in product(PEERS, FRAMINGS, MECHANISMS, PROTECTIONS):
         for scope in scopes(protection):
-            yield Combination(framing, mechanism, protection, scope)
+            yield Combination(peer, framing, mechanism, protection, scope)
 
 
 def scopes(protection: str) -> tuple[str, ...]:
@@ -67,10 +69,10 @@ def scopes(protection: str) -> tuple[str, ...]:
 
 
 def diagonal() -> Iterator[Combination]:
-    """A few that together have every protection with every scope, and every mechanism on every framing."""
+    """A few that together have, for each peer, every protection with every scope, every mechanism on every framing."""
     ways = [(protection, scope) for protection in PROTECTIONS for scope in scopes(protection)]
     pairs = list(product(MECHANISMS, FRAMINGS))
-    for place in range(max(len(ways), len(pairs))):
+    for peer, place in product(PEERS, range(max(len(ways), len(pairs)))):
         mechanism, framing = pairs[place % len(pairs)]
         protection, scope = ways[place % len(ways)]
-        yield Combination(framing, mechanism, protection, scope)
+        yield Combination(peer, framing, mechanism, protection, scope)

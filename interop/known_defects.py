@@ -19,6 +19,7 @@ class Defect:
     """sign: what a cell shows. says: part of what the peer raised. reproduction: a test in REPRODUCTIONS."""
 
     sign: str
+    peer: str
     operation: str
     where: Callable[[Combination], bool]
     says: str
@@ -29,6 +30,7 @@ class Defect:
 DEFECTS: Final = (
     Defect(
         sign="G1",
+        peer="gurux-dlms",
         operation="long_set",
         where=lambda each: each.scope.startswith("general") and each.protection in ("authenticated", "both"),
         says="PDU is too long",
@@ -41,6 +43,7 @@ DEFECTS: Final = (
 def defect_of(combination: Combination, operation: str, said: str) -> Defect | None:
     """Why that cell is not green, None when nothing known explains it."""
     for defect in DEFECTS:
-        if defect.operation == operation and defect.says in said and defect.where(combination):
+        same = defect.peer == combination.peer and defect.operation == operation
+        if same and defect.says in said and defect.where(combination):
             return defect
     return None

@@ -1,4 +1,4 @@
-"""Every combination, by gurux-dlms against the reference meter, and the table that comes of it."""
+"""Every combination, by each peer against the reference meter, and the table that comes of it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from interop.combinations import FRAMINGS, OPERATIONS, Combination
+from interop.combinations import FRAMINGS, OPERATIONS, PEERS, Combination
 from interop.meter_process import TimeLimit, Worker, served
+from interop.outcomes import OK
 
 SESSION_LIMIT_S = 60.0
-OK, NOT_OFFERED = "ok", "not offered"
 COLUMNS = (*OPERATIONS, "release")
 
 Row = dict[str, str]
@@ -35,9 +35,10 @@ class Matrix:
 def run(combinations: Iterable[Combination], progress: Progress | None = None) -> Matrix:
     """Each in a session of its own."""
     matrix = Matrix()
-    worker = Worker()
+    workers = {peer: Worker() for peer in PEERS}
     with ExitStack() as stack:
-        stack.callback(worker.kill)
+        for worker in workers.values():
+            stack.callback(worker.kill)
         offers = {framing: stack.enter_context(served(framing, "--model", "reference")) for framing in FRAMINGS}
         for combination in combinations:
             order = {
@@ -47,7 +48,7 @@ def run(combinations: Iterable[Combination], progress: Progress | None = None) -
                 "operations": OPERATIONS,
             }
             try:
-                answer = worker.answer(order, SESSION_LIMIT_S)
+                answer = workers[combination.peer].answer(order, SESSION_LIMIT_S)
                 row = answer.get("value") or dict.fromkeys(OPERATIONS, answer.get("error", "?"))
             except TimeLimit:
                 row = dict.fromkeys(OPERATIONS, f"did not come back in {SESSION_LIMIT_S:.0f} s")

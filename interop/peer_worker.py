@@ -6,6 +6,7 @@ One JSON object per line on standard input says what to read and where; one line
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -14,30 +15,49 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from dlms_cosem import utils
-
-from interop import gurux_matrix
-from interop.dlms_cosem_client import DlmsCosem
-from interop.gurux_client import Gurux
+from interop.outcomes import NOT_OFFERED, association, in_turn
 
 MEMORY_OCTETS_MAX = 1 << 30
 
-PEERS: dict[str, Callable[..., Any]] = {"gurux-dlms": Gurux, "dlms-cosem": DlmsCosem}
+MATRIX_PEERS = {"gurux-dlms": "gurux_matrix", "pydlms-client": "pydlms_matrix"}
 
 
 def work(order: dict[str, Any]) -> Any:
-    if order["what"] == "decode":
-        return repr(utils.parse_as_dlms_data(bytes.fromhex(order["octets"])))
+    """Peers are imported when they are asked for: not all of their licences go together in one process."""
     if order["what"] == "matrix":
-        return gurux_matrix.run(order["offer"], order["combination"], order["operations"])
+        return matrix(order)
+    if order["what"] == "decode":
+        from dlms_cosem import utils
+
+        return repr(utils.parse_as_dlms_data(bytes.fromhex(order["octets"])))
     how = order.get("how", {})
-    peer = PEERS[order["peer"]](order["offer"], order["security"], order["client_sap"], order.get("counter", 0), **how)
+    make = single_peer(order["peer"])
+    peer = make(order["offer"], order["security"], order["client_sap"], order.get("counter", 0), **how)
     if order["what"] == "sent":
         return peer.sent()
     peer.open()
     value = getattr(peer, order["what"])(*order.get("arguments", ()))
     peer.close()
     return value
+
+
+def single_peer(name: str) -> Callable[..., Any]:
+    if name == "gurux-dlms":
+        from interop.gurux_client import Gurux
+
+        return Gurux
+    from interop.dlms_cosem_client import DlmsCosem
+
+    return DlmsCosem
+
+
+def matrix(order: dict[str, Any]) -> dict[str, str]:
+    offer, combination, operations = order["offer"], order["combination"], order["operations"]
+    entry = association(offer, combination["mechanism"], combination["suite"])
+    if entry is None:
+        return dict.fromkeys([*operations, "release"], NOT_OFFERED)
+    module = importlib.import_module(f"interop.{MATRIX_PEERS[combination['peer']]}")
+    return in_turn(lambda: module.make_peer(offer, combination, entry), str(combination), operations)
 
 
 def main() -> None:

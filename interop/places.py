@@ -23,3 +23,10 @@ def instant(when: datetime.datetime) -> float:
 
 def moment(epoch_s: float) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(epoch_s, datetime.UTC)
+
+
+PUBLIC = 16
+"""Client SAP of the public client."""
+PAST_ALL = 1000
+"""Room between the invocation counters of one session and those of the next."""
+DEDICATED_KEY = bytes(range(0x40, 0x50))

@@ -66,6 +66,11 @@ def row(stamp_s: int) -> bytes:
     )
 
 
+def true_row(stamp_s: int) -> list[int]:
+    """One row as plain numbers, its stamp in seconds since 1970 UTC."""
+    return [stamp_s, status(stamp_s), import_wh(stamp_s), export_wh(stamp_s), voltage_dv(stamp_s)]
+
+
 class LoadProfile:
     """The buffer: the newest ROWS_MAX rows, oldest first."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("gurux_dlms")
-pytest.importorskip("dlms_cosem")
+pytest.importorskip("pydlms")
 
 from interop import combinations, matrix
 from interop.combinations import MECHANISMS, PROTECTIONS, SCOPES, Combination
 from interop.known_defects import defect_of
-from interop.matrix import OK
+from interop.outcomes import OK
 
 pytestmark = pytest.mark.xdist_group("live matrix")
 
