@@ -12,6 +12,7 @@ class FindingKind(Enum):
     DECIPHERING_FAILED = "deciphering_failed"
     REPLAYED = "replayed"
     CONFORMANCE_WIDENED = "conformance_widened"
+    BLOCK_TRANSFER_ENDED = "block_transfer_ended"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 LOGICAL_DEVICE_NAME: Final = Obis.parse("0.0.42.0.0.255")
 MANAGEMENT_LOGICAL_DEVICE: Final = 1
 MAX_RECEIVE_PDU_SIZE: Final = 1224  # octets; a common meter buffer [A]
+GENERAL_BLOCK_WINDOW: Final = 8  # blocks of that size: ten kilobytes behind a gap at most [A]
 
 
 class LogicalDevice(Generic[I]):
@@ -51,6 +52,8 @@ class LogicalDevice(Generic[I]):
         server_sap: int = MANAGEMENT_LOGICAL_DEVICE,
         max_receive_pdu_size: int = MAX_RECEIVE_PDU_SIZE,
         max_send_pdu_size: int = 0,
+        general_block_window: int = GENERAL_BLOCK_WINDOW,
+        prefers_general_blocks: bool = False,
         security_setup_version: int = 0,
         states: Callable[[I], ObjectStates] | None = None,
         timekeeper: Timekeeper[I] | None = None,
@@ -61,6 +64,8 @@ class LogicalDevice(Generic[I]):
         time; the clock object 0.0.1.0.0 where there is one, else world time.
         max_receive_pdu_size: octets of the longest APDU that the device takes. max_send_pdu_size: octets of the longest
         that it sends, where its own buffer is smaller than the client's; 0 where it is not.
+        general_block_window: general blocks that it takes at once, 1..63. prefers_general_blocks: long answers go in
+        general blocks even where the services' own were agreed.
         Raises LocalProtocolError when a logical name or a client SAP is given twice, or a needed state is not given.
         """
         self.name = name
@@ -68,6 +73,8 @@ class LogicalDevice(Generic[I]):
         self.server_sap = server_sap
         self.max_receive_pdu_size = max_receive_pdu_size
         self.max_send_pdu_size = max_send_pdu_size
+        self.general_block_window = general_block_window
+        self.prefers_general_blocks = prefers_general_blocks
         self.clients = {client.client_sap: client for client in clients}
         if len(self.clients) != len(clients):
             raise LocalProtocolError("a client SAP is declared twice")

@@ -10,11 +10,13 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from hes.dlms import axdr, data
 from hes.dlms.association import Event, State, allows, step
-from hes.dlms.block_transfer import plain_limit
+from hes.dlms.block_transfer import BLOCK_TRANSFER_OCTETS_MAX, PDU_OCTETS_MAX, plain_limit
+from hes.dlms.codes import Conformance
 from hes.dlms.cosem.access import SecurityPolicy
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.security_state import SecurityState
 from hes.dlms.findings import Finding, FindingKind
+from hes.dlms.general_blocks import GeneralBlocks
 from hes.dlms.security import SecurityControl, SecurityError
 from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope, ReplayWindow, SendCounter, Unprotected
 from hes.dlms.server.hls_exchange import read_pass_3
@@ -135,14 +137,21 @@ class Protection:
 
 
 class ServerAssociation(Generic[I]):
-    """One client's association. `protection`: None where nothing is ever ciphered."""
+    """One client's association. `protection`: None where nothing is ever ciphered.
+
+    octets_max: of the longest APDU that the client takes. cuts: whether general block transfer was negotiated.
+    blocks: the one under way, None until the first.
+    """
 
     __slots__ = (
         "_client_challenge",
         "_limits",
         "_lowest",
         "_server_challenge",
+        "blocks",
         "context",
+        "cuts",
+        "octets_max",
         "protection",
         "services",
         "state",
@@ -160,7 +169,11 @@ class ServerAssociation(Generic[I]):
         self.context, self.protection = context, protection
         self._client_challenge, self._server_challenge = client_challenge, server_challenge
         self._lowest = 0
-        octets_max = context.max_send_pdu_size
+        self.cuts = Conformance.GENERAL_BLOCK_TRANSFER in context.conformance
+        self.blocks: GeneralBlocks | None = None
+        self.octets_max = octets_max = context.max_send_pdu_size or PDU_OCTETS_MAX
+        if self.cuts and context.device.prefers_general_blocks:
+            octets_max = BLOCK_TRANSFER_OCTETS_MAX
         self._limits = (  # octets of a plain answer: unprotected, service-specific, general
             plain_limit(octets_max, ciphered=False),
             plain_limit(octets_max, ciphered=True),

@@ -1,6 +1,7 @@
 """The server of a logical device: requests in, answers out, for every client SAP at once. No I/O, no clock, no chance.
 
     octets -> whose? how long? -> AARQ, RLRQ: `opening`; all else: `pipeline` (unprotect, serve, protect) -> octets
+                        `blocks` puts together what comes in general blocks, and cuts what is too long
 
 `Server` lives as long as its associations; a device that nobody talks to needs none. What must survive it (keys,
 counters, policy) belongs to the instance and is reached through `SecurityState`; values are asked of the instance by
@@ -27,7 +28,7 @@ from hes.dlms.cosem.security_state import SecurityState
 from hes.dlms.findings import Finding
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SecurityControl
 from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope
-from hes.dlms.server import pipeline
+from hes.dlms.server import blocks, pipeline
 from hes.dlms.server.association import ServerAssociation
 from hes.dlms.server.opening import CHALLENGE_OCTETS, Opening, release
 from hes.dlms.server.refusals import NOT_POSSIBLE, TOO_LONG
@@ -67,6 +68,7 @@ class Server(Generic[I]):
         self._opening = Opening(device, instance, entropy, challenge_octets)
         self._associations: dict[int, ServerAssociation[I]] = {}
         self._status: dict[int, AssociationStatus] = {}
+        self._further: list[bytes] = []
 
     @property
     def idle(self) -> bool:
@@ -86,10 +88,11 @@ class Server(Generic[I]):
         taken, self.findings = self.findings, []
         return taken
 
-    def receive(self, client_sap: int, octets: Octets, now_s: float) -> bytes | None:
+    def receive(self, client_sap: int, octets: Octets, now_s: float, *, at_once: int = 1) -> bytes | None:
         """The answer to one APDU from that client; None for silence.
 
         now_s: world time, seconds since 1970 UTC; it reaches the readers of the objects and is used for nothing else.
+        at_once: APDUs that the caller can carry back for one; what follows the first is there to `take_further`.
         """
         octets = bytes(octets)
         client = self.device.clients.get(client_sap)
@@ -106,16 +109,36 @@ class Server(Generic[I]):
             if association is None:
                 return NOT_POSSIBLE
             association.context.now_s = now_s
-            if octets[0] == ApduTag.RLRQ:
-                answer = release(association, octets, self.findings)
-            else:
-                answer = pipeline.answer(association, octets, self.findings)
+            answer = self._within(association, octets, now_s, at_once)
             if association.context.after_answer:
                 self._after_answer(association)
             self._track(association)
         if len(self.findings) > FINDINGS_MAX:
             del self.findings[:-FINDINGS_MAX]
         return answer
+
+    def _within(self, association: ServerAssociation[I], octets: bytes, now_s: float, at_once: int) -> bytes | None:
+        """The answer of an open association. Whatever is no general block ends the transfer that may be under way."""
+        if octets[0] == ApduTag.GENERAL_BLOCK_TRANSFER:
+            return self._first(blocks.receive(association, octets, self.findings, at_once=at_once, now_s=now_s))
+        if association.blocks is not None:
+            association.blocks.end()
+        if octets[0] == ApduTag.RLRQ:
+            return release(association, octets, self.findings)
+        answer = pipeline.answer(association, octets, self.findings)
+        if association.cuts and answer is not None and len(answer) > association.octets_max:
+            return self._first(blocks.send(association, answer, at_once=at_once, now_s=now_s))
+        return answer
+
+    def take_further(self) -> list[bytes]:
+        """What goes out behind the last answer, in order; empty unless `receive` was called with more than one
+        `at_once`."""
+        taken, self._further = self._further, []
+        return taken
+
+    def _first(self, answers: tuple[bytes, ...]) -> bytes | None:
+        self._further = list(answers[1:])
+        return answers[0] if answers else None
 
     def _associate(self, client_sap: int, octets: bytes) -> bytes:
         """An accepted AARQ replaces the association that this client may have had; a refused one leaves it [A]."""
