@@ -32,6 +32,7 @@ from hes.dlms.client.events import (
 )
 from hes.dlms.codes import AttributeResult
 from hes.dlms.obis import Obis
+from hes.dlms.security.hls import challenge_octets_min
 from hes.entropy import Entropy
 from hes.errors import AccessDenied, LinkError, RemoteProtocolError
 
@@ -41,8 +42,7 @@ NextAnswer = Callable[[], Awaitable[bytes]]
 """Waits for one more APDU without sending."""
 Selected = tuple[AttributeDescriptor, bytes]
 
-CHALLENGE_OCTETS: Final = 16  # 8 to 64 are allowed [A]
-DEDICATED_KEY_OCTETS: Final = 16  # suite 0
+CHALLENGE_OCTETS: Final = 16  # 8 to 64 are allowed, and some mechanisms want more [A]
 PASSED_OVER_MAX: Final = 8  # late answers and notifications before the answer; more is no conversation any more [A]
 
 EventT = TypeVar("EventT")
@@ -73,9 +73,10 @@ class DlmsSession:
     async def open(self) -> Associated:
         """Associate, all passes of HLS included. Raises AccessDenied when the device refuses."""
         settings = self.client.settings
-        challenge = self._entropy.octets(CHALLENGE_OCTETS) if settings.mechanism.high_level else b""
-        wants_key = settings.security is not None and settings.security.dedicated
-        key = self._entropy.octets(DEDICATED_KEY_OCTETS) if wants_key else b""
+        count = max(CHALLENGE_OCTETS, challenge_octets_min(settings.mechanism))
+        challenge = self._entropy.octets(count) if settings.mechanism.high_level else b""
+        security = settings.security
+        key = self._entropy.octets(security.key_octets) if security is not None and security.dedicated else b""
         event = await self._run(self.client.associate(challenge=challenge, dedicated_key=key))
         if isinstance(event, AssociationRefused):
             raise event.error()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from hes.dlms.block_transfer import plain_limit
 from hes.dlms.client.settings import ClientSecurity
-from hes.dlms.security import SecurityError
+from hes.dlms.security import SecurityControl, SecurityError
 from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope, Unprotected, is_protected
 
 PlainObserver = Callable[[bool, bytes], None]
@@ -68,7 +68,7 @@ class Channel:
 
 
 def _ciphering_of(security: ClientSecurity | None, send_counter: Callable[[], int] | int) -> Ciphering | None:
-    if security is None:
+    if security is None or security.keys is None:
         return None
     return Ciphering(
         system_title=security.system_title,
@@ -76,6 +76,6 @@ def _ciphering_of(security: ClientSecurity | None, send_counter: Callable[[], in
         send_counter=send_counter,
         peer_system_title=security.server_system_title,
         receive_counter=security.receive_counter,
-        control=security.control,
+        control=SecurityControl(security.control | security.suite),
         style=security.style,
     )

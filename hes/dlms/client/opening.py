@@ -11,18 +11,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from hes.dlms import apdu, axdr, data, initiate
+from hes.dlms import apdu, axdr, ber, data, initiate
 from hes.dlms.acse import Aare, Aarq
 from hes.dlms.apdu import MethodDescriptor
 from hes.dlms.client.channel import Channel
-from hes.dlms.client.settings import ClientSettings
+from hes.dlms.client.settings import NO_PAIRS, ClientSettings
 from hes.dlms.codes import AcseDiagnostic, ApduTag, Mechanism
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, REPLY_TO_HLS
 from hes.dlms.initiate import VAA_NAME_LN, InitiateRequest, InitiateResponse
 from hes.dlms.security import CHALLENGE_OCTETS_MAX, CHALLENGE_OCTETS_MIN, SecurityError
+from hes.dlms.security.asymmetric import check_signer
+from hes.dlms.security.certificates import read_certificate
 from hes.dlms.security.ciphering import is_protected
+from hes.dlms.security.curves import PublicKey
+from hes.dlms.security.hls import TITLED, HlsSide, challenge_octets_min
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
+CALLING_AE_QUALIFIER: Final = 0xA7
+RESPONDING_AE_QUALIFIER: Final = 0xA5
 HLS_REPLY: Final = MethodDescriptor(15, CURRENT_ASSOCIATION, REPLY_TO_HLS)
 
 
@@ -32,14 +38,16 @@ class Opening:
     def __init__(self, settings: ClientSettings, channel: Channel, challenge: bytes, dedicated_key: bytes) -> None:
         """Raises LocalProtocolError when challenge or key do not fit the settings."""
         wants_key = settings.security is not None and settings.security.dedicated
-        if settings.mechanism.high_level and not CHALLENGE_OCTETS_MIN <= len(challenge) <= CHALLENGE_OCTETS_MAX:
-            raise LocalProtocolError(
-                f"HLS needs a challenge of {CHALLENGE_OCTETS_MIN} to {CHALLENGE_OCTETS_MAX} octets"
-            )
+        shortest = challenge_octets_min(settings.mechanism)
+        if settings.mechanism.high_level and not shortest <= len(challenge) <= CHALLENGE_OCTETS_MAX:
+            raise LocalProtocolError(f"this mechanism needs a challenge of {shortest} to {CHALLENGE_OCTETS_MAX} octets")
         if wants_key != bool(dedicated_key):
             raise LocalProtocolError("a dedicated key is given exactly when the settings ask for one")
+        if settings.security is not None and wants_key and len(dedicated_key) != settings.security.key_octets:
+            raise LocalProtocolError(f"a dedicated key of this suite has {settings.security.key_octets} octets")
         self._settings, self._channel, self._challenge = settings, channel, challenge
         self._request = InitiateRequest(settings.conformance, settings.max_receive_pdu_size, dedicated_key)
+        self._hls: HlsSide | None = None
         self.initiate = replace(self._request, dedicated_key=b"").encode()
 
     def aarq(self) -> bytes:
@@ -53,13 +61,17 @@ class Opening:
         if ciphering is not None and self._channel.ciphered:
             user_information = ciphering.protect_initiate(user_information)
         authenticating = settings.mechanism is not Mechanism.NONE
+        pairs = NO_PAIRS if settings.security is None else settings.security.pairs
+        brought = pairs.certificate if settings.mechanism is Mechanism.HLS_ECDSA else b""
         return Aarq(
             context=settings.context,
+            calling_ae_invocation_id=settings.user_id,
             calling_ap_title=b"" if settings.security is None else settings.security.system_title,
             authentication=authenticating,
             mechanism=settings.mechanism if authenticating else None,
             authentication_value=self._challenge if settings.mechanism.high_level else settings.password,
             user_information=user_information,
+            other=((CALLING_AE_QUALIFIER, ber.encode(ber.OCTET_STRING, brought)),) if brought else (),
         ).encode()
 
     def accept(self, aare: Aare) -> tuple[InitiateResponse, bytes | None]:
@@ -111,28 +123,65 @@ class Opening:
 
     def _hls_proof(self, aare: Aare) -> bytes:
         """Encoded parameter of pass 3."""
+        settings, ciphering = self._settings, self._channel.ciphering
         challenge = aare.authentication_value
-        if aare.mechanism not in (None, self._settings.mechanism):
+        if aare.mechanism not in (None, settings.mechanism):
             raise RemoteProtocolError(f"the server wants mechanism {aare.mechanism!r}")
         if not CHALLENGE_OCTETS_MIN <= len(challenge) <= CHALLENGE_OCTETS_MAX:
             raise RemoteProtocolError(f"a challenge of {len(challenge)} octets")
         if challenge == self._challenge:
             raise SecurityError("the server's challenge is the client's own, sent back")
-        assert self._channel.ciphering is not None
-        if not self._channel.ciphering.peer_system_title:
-            raise RemoteProtocolError("HLS-GMAC without the server's system title")
-        return axdr.encode(data.octets(self._channel.ciphering.hls_tag(challenge)))
+        title = self._server_title(aare)
+        security = settings.security
+        if settings.mechanism in TITLED and not title:
+            raise RemoteProtocolError(f"{settings.mechanism.name} without the server's system title")
+        self._hls = HlsSide(
+            mechanism=settings.mechanism,
+            challenge=self._challenge,
+            peer_challenge=challenge,
+            system_title=b"" if security is None else security.system_title,
+            peer_system_title=title,
+            secret=settings.password,
+            keys=None if security is None else security.keys,
+            suite=0 if security is None else security.suite,
+            take_counter=None if ciphering is None else ciphering.take_counter,
+            signing_key=None if security is None else security.pairs.signing_key,
+            peer_public_key=self._server_key(aare, title),
+            manufacturer=settings.manufacturer_hls,
+        )
+        return axdr.encode(data.octets(self._hls.proof()))
 
-    def check_pass_4(self, returned: bytes) -> int:
+    def _server_title(self, aare: Aare) -> bytes:
+        """As the AARE says, or as it was known before."""
+        known = self._settings.security.server_system_title if self._settings.security else None
+        if known and aare.responding_ap_title not in (b"", known):
+            raise SecurityError(f"the server's system title is {aare.responding_ap_title.hex()}, not {known.hex()}")
+        return aare.responding_ap_title or known or b""
+
+    def _server_key(self, aare: Aare, title: bytes) -> PublicKey | None:
+        """The key that the server proves itself with: known before, or certified by whom the client trusts."""
+        security = self._settings.security
+        if security is None or self._settings.mechanism is not Mechanism.HLS_ECDSA:
+            return None
+        if security.pairs.peer_signing_key is not None:
+            return security.pairs.peer_signing_key
+        for tag, contents in aare.other:
+            if tag == RESPONDING_AE_QUALIFIER:
+                start, end = ber.read_only(contents, 0, len(contents), ber.OCTET_STRING, "responding AE qualifier")
+                trusted = [read_certificate(octets) for octets in security.authorities]
+                return check_signer(read_certificate(contents[start:end]), title, trusted)
+        raise SecurityError("the server sent no certificate, and its signing key is not known")
+
+    def check_pass_4(self, returned: bytes) -> int | None:
         """The counter in the server's proof for our challenge. returned: encoded data of pass 4.
 
         Raises RemoteProtocolError for anything but the right proof.
         """
-        assert self._channel.ciphering is not None
+        assert self._hls is not None
         proof, _end = axdr.decode_value(returned)
         if not isinstance(proof, bytes):
             raise SecurityError("the server's proof is not an octet-string")
-        return self._channel.ciphering.check_hls_tag(proof, self._challenge)
+        return self._hls.check(proof)
 
 
 def error_in(user_information: bytes) -> apdu.ConfirmedServiceError | None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hes.dlms.codes import ApplicationContext, Conformance, Mechanism
-from hes.dlms.security import AUTHENTICATED_ENCRYPTED, EncryptionKeys, SecurityControl
+from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SUITES, EncryptionKeys, SecurityControl
+from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.dlms.security.ciphering import CipheringStyle
+from hes.dlms.security.hls import SECRET, TITLED, ManufacturerHls
 from hes.errors import LocalProtocolError
 
 CLIENT_CONFORMANCE: Final = (  # what this client can do, and no more
@@ -24,24 +26,25 @@ CLIENT_CONFORMANCE: Final = (  # what this client can do, and no more
     | Conformance.EVENT_NOTIFICATION
     | Conformance.ACTION
 )
+NO_PAIRS: Final = AsymmetricKeys()
 MAX_RECEIVE_PDU_SIZE: Final = 0xFFFF  # octets; the wrapper carries no more
-
-_BUILT: Final = (Mechanism.NONE, Mechanism.LLS, Mechanism.HLS_GMAC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSecurity:
-    """Keys of one association, and how they are used.
+    """Titles and keys of one association, and how they are used.
 
-    system_title: the client's own, 8 octets. control, style: of what the client sends. response_control: what answers
-    must carry at least, None for the same as `control`. dedicated: bring a key of its own for the association.
-    ciphered: False leaves APDUs in the clear and uses the keys for HLS-GMAC alone.
+    system_title: the client's own, 8 octets. keys: None where nothing is ciphered and the mechanism needs none; then
+    `ciphered` must be False. suite: 0, 1 or 2. control, style: of what the client sends; the suite is added to control.
+    response_control: what answers must carry at least, None for the same as `control`. dedicated: bring a key of its
+    own for the association. ciphered: False leaves APDUs in the clear and uses titles and keys for HLS alone.
     server_system_title: expected one; None takes what the AARE says. receive_counter: the lowest counter taken from
-    the server. suite: 0.
+    the server. pairs: key pairs for HLS-ECDSA, signatures and key agreement. authorities: certificates (DER) of those
+    who may certify a server's signing key; without any, only the key in `pairs` is believed.
     """
 
     system_title: bytes
-    keys: EncryptionKeys
+    keys: EncryptionKeys | None = None
     control: SecurityControl = AUTHENTICATED_ENCRYPTED
     response_control: SecurityControl | None = None
     style: CipheringStyle = CipheringStyle.SERVICE_SPECIFIC
@@ -50,17 +53,38 @@ class ClientSecurity:
     server_system_title: bytes | None = None
     receive_counter: int = 0
     suite: int = 0
+    pairs: AsymmetricKeys = NO_PAIRS
+    authorities: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        suite = SUITES.get(self.suite)
+        if suite is None:
+            raise LocalProtocolError(f"security suite {self.suite} does not exist; 0, 1 and 2 do")
+        if self.keys is None:
+            if self.ciphered:
+                raise LocalProtocolError("ciphering needs keys: give them, or say ciphered=False")
+        elif len(self.keys.encryption) != suite.key_octets:
+            raise LocalProtocolError(f"security suite {self.suite} takes keys of {suite.key_octets} octets")
+        if self.dedicated and not self.ciphered:
+            raise LocalProtocolError("a dedicated key is of no use where nothing is ciphered")
 
     @property
     def required_control(self) -> SecurityControl:
         return self.control if self.response_control is None else self.response_control
+
+    @property
+    def key_octets(self) -> int:
+        """Of a dedicated key."""
+        return SUITES[self.suite].key_octets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
     """Everything a `Client` needs to know before it starts.
 
-    password: LLS secret. max_receive_pdu_size: octets of the longest APDU the client takes, 0 for no limit.
+    password: LLS password, or the secret of HLS with MD5, SHA-1 or SHA-256. manufacturer_hls: makes the proofs of
+    mechanism 2. user_id: who uses this client, for servers that keep a list of users. max_receive_pdu_size: octets of
+    the longest APDU the client takes, 0 for no limit.
     checked: False lets a conformance test ask for what was not negotiated.
     """
 
@@ -73,14 +97,24 @@ class ClientSettings:
     security: ClientSecurity | None = None
     high_priority: bool = True
     checked: bool = True
+    manufacturer_hls: ManufacturerHls | None = None
+    user_id: int | None = None
 
     def __post_init__(self) -> None:
-        if self.mechanism not in _BUILT:
-            raise LocalProtocolError(f"authentication mechanism {self.mechanism.name} is not supported")
-        if self.mechanism is Mechanism.HLS_GMAC and self.security is None:
+        mechanism, security = self.mechanism, self.security
+        if mechanism in TITLED and security is None:
+            raise LocalProtocolError(f"{mechanism.name} needs `security` with a system title")
+        if mechanism is Mechanism.HLS_GMAC and (security is None or security.keys is None):
             raise LocalProtocolError("HLS-GMAC needs `security`: a system title and keys")
-        if self.security is not None and self.security.dedicated and not self.security.ciphered:
-            raise LocalProtocolError("a dedicated key is of no use where nothing is ciphered")
+        if mechanism in SECRET and not self.password:
+            raise LocalProtocolError(f"{mechanism.name} needs `password`, the HLS secret")
+        if mechanism is Mechanism.HLS and self.manufacturer_hls is None:
+            raise LocalProtocolError("mechanism 2 needs `manufacturer_hls`, the function that makes its proofs")
+        if mechanism is Mechanism.HLS_ECDSA and security is not None:
+            if security.suite == 0 or security.pairs.signing_key is None:
+                raise LocalProtocolError("HLS-ECDSA needs suite 1 or 2 and a signing key")
+            if security.pairs.peer_signing_key is None and not security.authorities:
+                raise LocalProtocolError("HLS-ECDSA needs the server's signing key, or an authority that certifies it")
 
     @property
     def context(self) -> ApplicationContext:

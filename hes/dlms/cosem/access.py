@@ -11,6 +11,7 @@ from enum import IntEnum, IntFlag
 from typing import Final
 
 from hes.dlms.codes import ApplicationContext, Conformance, Mechanism
+from hes.dlms.security.hls import ManufacturerHls
 
 
 class Role(IntFlag):
@@ -118,6 +119,8 @@ class ClientAccess:
     contexts: application contexts that are accepted.
     security_setup: E of the security setup 0.0.43.0.E whose keys protect it; None where nothing is ever ciphered.
     client_system_title: a title known in advance, for clients that send none; b"" when it comes with the AARQ.
+    challenge_octets_min: of the client's HLS challenge; None is what the mechanism demands.
+    manufacturer_hls: makes the proofs of mechanism 2.
     """
 
     client_sap: int
@@ -127,6 +130,8 @@ class ClientAccess:
     conformance: Conformance = METER_CONFORMANCE
     security_setup: int | None = None
     client_system_title: bytes = b""
+    challenge_octets_min: int | None = None
+    manufacturer_hls: ManufacturerHls | None = None
 
 
 def public_client(client_sap: int = CLIENT_PUBLIC) -> ClientAccess:

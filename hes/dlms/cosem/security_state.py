@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hes.dlms.cosem.access import SecurityPolicy
+from hes.dlms.cosem.key_store import KeyStore
 from hes.dlms.security import EncryptionKeys
 
 
@@ -27,7 +28,19 @@ class SecurityState(Protocol):
         ...
 
     def secret(self, client_sap: int) -> bytes:
-        """LLS password of that client, b"" when it has none."""
+        """LLS password or HLS secret of that client, b"" when it has none."""
+        ...
+
+    def change_secret(self, client_sap: int, secret: bytes) -> None:
+        """Keep a new password or HLS secret for that client."""
+        ...
+
+    def suite(self, setup: int) -> int:
+        """Security suite of the setup: 0, 1 or 2."""
+        ...
+
+    def key_store(self, setup: int) -> KeyStore | None:
+        """Key pairs and certificates of suites 1 and 2; None where the setup has none."""
         ...
 
     def keys(self, setup: int) -> EncryptionKeys | None:
@@ -46,8 +59,20 @@ class SecurityState(Protocol):
         """Keep a stronger policy."""
         ...
 
-    def replace_keys(self, setup: int, *, encryption: bytes | None, authentication: bytes | None) -> None:
-        """Keep new keys (None: unchanged). A new encryption key starts both counters again at 0."""
+    def broadcast_keys(self, setup: int) -> EncryptionKeys | None:
+        """The key that many devices share, with the authentication key; None when the setup has none."""
+        ...
+
+    def replace_keys(
+        self,
+        setup: int,
+        *,
+        encryption: bytes | None,
+        authentication: bytes | None,
+        broadcast: bytes | None = None,
+        master: bytes | None = None,
+    ) -> None:
+        """Keep new keys, all or none (None: unchanged). A new encryption or broadcast key starts its counters at 0."""
         ...
 
     def take_send_counter(self, setup: int) -> int:
@@ -62,6 +87,14 @@ class SecurityState(Protocol):
         """Everything below `lowest` has been used up."""
         ...
 
+    def broadcast_counter(self, setup: int) -> int:
+        """The lowest counter that is still acceptable under the broadcast key."""
+        ...
+
+    def advance_broadcast_counter(self, setup: int, lowest: int) -> None:
+        """Everything below `lowest` has been used up under the broadcast key."""
+        ...
+
 
 @dataclass(slots=True)
 class _Setup:
@@ -70,6 +103,10 @@ class _Setup:
     policy: SecurityPolicy = SecurityPolicy.NONE
     send_counter: int = 0
     receive_counter: int = 0
+    suite: int = 0
+    broadcast_keys: EncryptionKeys | None = None
+    broadcast_counter: int = 0
+    key_store: KeyStore | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,12 +126,34 @@ class SecurityMemory:
         policy: SecurityPolicy = SecurityPolicy.NONE,
         send_counter: int = 0,
         receive_counter: int = 0,
+        suite: int = 0,
+        broadcast_key: bytes = b"",
+        key_store: KeyStore | None = None,
     ) -> None:
         """send_counter: the next to use. receive_counter: the lowest acceptable."""
-        self._setups[setup] = _Setup(keys, master_key, policy, send_counter, receive_counter)
+        self._setups[setup] = _Setup(
+            keys,
+            master_key,
+            policy,
+            send_counter,
+            receive_counter,
+            suite,
+            EncryptionKeys(broadcast_key, keys.authentication) if broadcast_key else None,
+            key_store=key_store,
+        )
 
     def secret(self, client_sap: int) -> bytes:
         return self.secrets.get(client_sap, b"")
+
+    def change_secret(self, client_sap: int, secret: bytes) -> None:
+        self.secrets = {**self.secrets, client_sap: secret}
+
+    def suite(self, setup: int) -> int:
+        return self._setups[setup].suite
+
+    def key_store(self, setup: int) -> KeyStore | None:
+        found = self._setups.get(setup)
+        return None if found is None else found.key_store
 
     def keys(self, setup: int) -> EncryptionKeys | None:
         found = self._setups.get(setup)
@@ -109,11 +168,28 @@ class SecurityMemory:
     def raise_policy(self, setup: int, policy: SecurityPolicy) -> None:
         self._setups[setup].policy |= policy
 
-    def replace_keys(self, setup: int, *, encryption: bytes | None, authentication: bytes | None) -> None:
+    def broadcast_keys(self, setup: int) -> EncryptionKeys | None:
+        return self._setups[setup].broadcast_keys
+
+    def replace_keys(
+        self,
+        setup: int,
+        *,
+        encryption: bytes | None,
+        authentication: bytes | None,
+        broadcast: bytes | None = None,
+        master: bytes | None = None,
+    ) -> None:
         found = self._setups[setup]
-        found.keys = EncryptionKeys(encryption or found.keys.encryption, authentication or found.keys.authentication)
+        gak = authentication or found.keys.authentication
+        found.keys = EncryptionKeys(encryption or found.keys.encryption, gak)
+        gbek = broadcast or (found.broadcast_keys.encryption if found.broadcast_keys else b"")
+        found.broadcast_keys = EncryptionKeys(gbek, gak) if gbek else None
+        found.master_key = master or found.master_key
         if encryption is not None:
             found.send_counter = found.receive_counter = 0
+        if broadcast is not None:
+            found.broadcast_counter = 0
 
     def take_send_counter(self, setup: int) -> int:
         found = self._setups[setup]
@@ -126,3 +202,9 @@ class SecurityMemory:
 
     def advance_receive_counter(self, setup: int, lowest: int) -> None:
         self._setups[setup].receive_counter = lowest
+
+    def broadcast_counter(self, setup: int) -> int:
+        return self._setups[setup].broadcast_counter
+
+    def advance_broadcast_counter(self, setup: int, lowest: int) -> None:
+        self._setups[setup].broadcast_counter = lowest

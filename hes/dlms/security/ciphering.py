@@ -287,21 +287,9 @@ class Ciphering:
             raise SecurityError("the peer has not said its system title, so nothing of it can be opened")
         return sender
 
-    # -- high level security, mechanism 5
-
-    def hls_tag(self, challenge: bytes) -> bytes:
-        """This side's proof for the peer's `challenge`, under the next global counter."""
-        counter = self._counters[KeyScope.GLOBAL]()
-        keys = self._keys[KeyScope.GLOBAL]
-        return security.gmac_challenge(keys, self.system_title, counter, challenge, suite=self.control.suite)
-
-    def check_hls_tag(self, proof: Octets, challenge: bytes) -> int:
-        """The counter inside the peer's `proof` for our `challenge`; moves no window.
-
-        Raises SecurityError for a wrong proof. A peer that uses the same counter for the APDU around it gives away no
-        plaintext but breaks the rule of fresh nonces: report it.
-        """
-        return security.check_gmac_challenge(proof, self._keys[KeyScope.GLOBAL], self._sender(b""), challenge)
+    def take_counter(self) -> int:
+        """The next counter under the global key, for a proof of HLS. Raises LocalProtocolError when it has run out."""
+        return self._counters[KeyScope.GLOBAL]()
 
 
 def _counter(start: Callable[[], int] | int) -> Callable[[], int]:

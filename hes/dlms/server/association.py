@@ -19,6 +19,7 @@ from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.general_blocks import GeneralBlocks
 from hes.dlms.security import SecurityControl, SecurityError
 from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope, ReplayWindow, SendCounter, Unprotected
+from hes.dlms.security.hls import HlsSide
 from hes.dlms.server.hls_exchange import read_pass_3
 from hes.dlms.server.refusals import NOT_POSSIBLE
 from hes.dlms.server.services import Services
@@ -122,6 +123,10 @@ class Protection:
             self.ciphering.windows[KeyScope.DEDICATED] = before.windows[KeyScope.DEDICATED]
 
     @property
+    def suite(self) -> int:
+        return self.state.suite(self.setup)
+
+    @property
     def lowest_counter(self) -> int:
         """The lowest counter still acceptable under the global key."""
         return self.state.receive_counter(self.setup)
@@ -144,10 +149,9 @@ class ServerAssociation(Generic[I]):
     """
 
     __slots__ = (
-        "_client_challenge",
+        "_hls",
         "_limits",
         "_lowest",
-        "_server_challenge",
         "blocks",
         "context",
         "cuts",
@@ -157,17 +161,9 @@ class ServerAssociation(Generic[I]):
         "state",
     )
 
-    def __init__(
-        self,
-        context: Context[I],
-        protection: Protection | None,
-        *,
-        client_challenge: bytes = b"",
-        server_challenge: bytes = b"",
-    ) -> None:
-        """The challenges are given for HLS, which then stands before everything else."""
-        self.context, self.protection = context, protection
-        self._client_challenge, self._server_challenge = client_challenge, server_challenge
+    def __init__(self, context: Context[I], protection: Protection | None, hls: HlsSide | None = None) -> None:
+        """hls: the device's part in passes 3 and 4, which then stand before everything else."""
+        self.context, self.protection, self._hls = context, protection, hls
         self._lowest = 0
         self.cuts = Conformance.GENERAL_BLOCK_TRANSFER in context.conformance
         self.blocks: GeneralBlocks | None = None
@@ -182,7 +178,7 @@ class ServerAssociation(Generic[I]):
         short_names = context.application_context.short_names
         self.services: ServiceSet = ShortNameServices(context) if short_names else Services(context)
         self.state = step(State.IDLE, Event.ASSOCIATE)
-        self.state = step(self.state, Event.HLS_REQUIRED if server_challenge else Event.ACCEPTED)
+        self.state = step(self.state, Event.ACCEPTED if hls is None else Event.HLS_REQUIRED)
 
     def open(self, octets: bytes) -> Unprotected:
         """Remove the protection of a request. Raises RemoteProtocolError, SecurityError among them."""
@@ -195,7 +191,7 @@ class ServerAssociation(Generic[I]):
     def serve(self, plain: bytes, opened: Unprotected | None, findings: list[Finding]) -> bytes | None:
         """The plain answer to a plain request. opened: how the request was protected."""
         if self.state is State.HLS_PENDING:
-            return self._hls(plain, opened, findings)
+            return self._pass_3(plain, opened, findings)
         if not allows(self.state, Event.SERVICE):
             return NOT_POSSIBLE
         if opened is None:
@@ -204,26 +200,25 @@ class ServerAssociation(Generic[I]):
             self.services.limit = self._limits[1 if opened.style is CipheringStyle.SERVICE_SPECIFIC else 2]
         return self.services.serve(plain)
 
-    def _hls(self, plain: bytes, opened: Unprotected | None, findings: list[Finding]) -> bytes:
+    def _pass_3(self, plain: bytes, opened: Unprotected | None, findings: list[Finding]) -> bytes:
         """Pass 3, and pass 4 as its answer. Nothing else may pass before. A wrong proof ends the association."""
         brought = read_pass_3(plain, short_names=self.context.application_context.short_names)
-        if brought is None or not self.protection:
+        if brought is None or self._hls is None:
             return NOT_POSSIBLE
-        ciphering = self.protection.ciphering
         try:
             proof, _end = axdr.decode_value(brought.proof)
             if not isinstance(proof, bytes):
                 raise RemoteProtocolError("the proof is not an octet-string")
-            counter = ciphering.check_hls_tag(proof, self._server_challenge)
-        except RemoteProtocolError as error:
+            counter = self._hls.check(proof)
+        except (RemoteProtocolError, LocalProtocolError) as error:
             self.state = step(self.state, Event.HLS_FAILED)
             findings.append(self._finding(FindingKind.AUTHENTICATION_FAILED, f"HLS pass 3: {error.message}"))
             return brought.denied
-        if self._was_used(counter, opened):
+        if counter is not None and self._was_used(counter, opened):
             text = f"the proof in pass 3 carries counter {counter}, which was used for another APDU"
             findings.append(self._finding(FindingKind.HLS_COUNTER_REUSED, text))
         try:
-            answer = axdr.encode(data.octets(ciphering.hls_tag(self._client_challenge)))
+            answer = axdr.encode(data.octets(self._hls.proof()))
         except LocalProtocolError:  # the counter of the key has run out
             return NOT_POSSIBLE
         self.state = step(self.state, Event.HLS_PASSED)

@@ -27,9 +27,8 @@ from hes.dlms.codes import (
 )
 from hes.dlms.cosem.access import ClientAccess
 from hes.dlms.initiate import DLMS_VERSION, PDU_SIZE_MIN, InitiateRequest
-from hes.dlms.security import CHALLENGE_OCTETS_MAX, CHALLENGE_OCTETS_MIN, SYSTEM_TITLE_OCTETS
-
-DEDICATED_KEY_OCTETS: Final = 16  # suite 0
+from hes.dlms.security import CHALLENGE_OCTETS_MAX, SYSTEM_TITLE_OCTETS
+from hes.dlms.security.hls import SECRET, TITLED, challenge_octets_min
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +65,8 @@ INITIATE_REFUSED: Final = _initiate_error(InitiateError.REFUSED_BY_THE_VDE_HANDL
 
 
 def judge_acse(aarq: Aarq, client: ClientAccess, secret: bytes) -> Refused | None:
-    """The ACSE part; None when nothing speaks against it. secret: the client's LLS password,
-    b"" when it has none: then nobody gets in with it.
+    """The ACSE part; None when nothing speaks against it. secret: the client's LLS password
+    or HLS secret, b"" when it has none: then nobody gets in with it.
 
     Cases APPL_OPEN_4 (version), APPL_OPEN_5 (context), APPL_OPEN_6 (titles), APPL_OPEN_7 (authentication).
     """
@@ -80,13 +79,18 @@ def judge_acse(aarq: Aarq, client: ClientAccess, secret: bytes) -> Refused | Non
         return refused
     if client.mechanism is Mechanism.LLS and not (secret and bytes_eq(aarq.authentication_value, secret)):
         return AUTHENTICATION_FAILED
-    if client.mechanism.high_level and not (
-        CHALLENGE_OCTETS_MIN <= len(aarq.authentication_value) <= CHALLENGE_OCTETS_MAX
-    ):
+    if client.mechanism.high_level and not _challenge_fits(aarq, client):
+        return AUTHENTICATION_FAILED
+    if client.mechanism in SECRET and not secret:
         return AUTHENTICATION_FAILED
     if needs_title(aarq, client) and len(client_title(aarq, client)) != SYSTEM_TITLE_OCTETS:
         return Refused(AcseDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED)
     return None
+
+
+def _challenge_fits(aarq: Aarq, client: ClientAccess) -> bool:
+    shortest = client.challenge_octets_min or challenge_octets_min(client.mechanism)
+    return shortest <= len(aarq.authentication_value) <= CHALLENGE_OCTETS_MAX
 
 
 def _judge_mechanism(aarq: Aarq, client: ClientAccess) -> Refused | None:
@@ -105,8 +109,8 @@ def _judge_mechanism(aarq: Aarq, client: ClientAccess) -> Refused | None:
 
 
 def needs_title(aarq: Aarq, client: ClientAccess) -> bool:
-    """True when the client's system title takes part: nonces of ciphering and of HLS-GMAC are made from it."""
-    return is_ciphered(aarq) or client.mechanism is Mechanism.HLS_GMAC
+    """True when the client's system title takes part: nonces of ciphering and proofs of HLS are made with it."""
+    return is_ciphered(aarq) or client.mechanism in TITLED
 
 
 def is_ciphered(aarq: Aarq) -> bool:
@@ -146,13 +150,16 @@ def client_title(aarq: Aarq, client: ClientAccess) -> bytes:
     return aarq.calling_ap_title or client.client_system_title
 
 
-def judge_initiate(request: InitiateRequest, offer: Conformance, *, encrypted: bool) -> Refused | Conformance:
+def judge_initiate(
+    request: InitiateRequest, offer: Conformance, *, encrypted: bool, key_octets: int
+) -> Refused | Conformance:
     """The xDLMS part: what is granted, or why nothing is. offer: see `offered`. encrypted: the proposal came encrypted.
+    key_octets: of a dedicated key in the security suite of the association.
 
     Cases APPL_OPEN_9 and SYMSEC_0_DedKey_N1 (dedicated key), APPL_OPEN_12 (version; newer ones are accepted and
     answered with 6), APPL_OPEN_13 (conformance), APPL_OPEN_14 (PDU size).
     """
-    if request.dedicated_key and (not encrypted or len(request.dedicated_key) != DEDICATED_KEY_OCTETS):
+    if request.dedicated_key and (not encrypted or len(request.dedicated_key) != key_octets):
         return INITIATE_REFUSED
     if request.dlms_version < DLMS_VERSION:
         return _initiate_error(InitiateError.DLMS_VERSION_TOO_LOW)

@@ -20,6 +20,7 @@ from hes.dlms.codes import (
     ApplicationContext,
     AssociationResult,
     Conformance,
+    Mechanism,
     ReleaseReason,
 )
 from hes.dlms.cosem.access import AssociationStatus, ClientAccess
@@ -27,9 +28,11 @@ from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.initiate import VAA_NAME_LN, VAA_NAME_SN, InitiateRequest, InitiateResponse
-from hes.dlms.security import SecurityControl
+from hes.dlms.security import SUITES, SecurityControl
 from hes.dlms.security.ciphering import InvocationCounterError, Unprotected, is_protected
+from hes.dlms.security.hls import HlsSide
 from hes.dlms.server.association import Protection, ServerAssociation, required_control
+from hes.dlms.server.hls import asymmetric_keys, certificate_field, hls_side
 from hes.dlms.server.negotiation import (
     AUTHENTICATION_FAILED,
     CONTEXT_REFUSED,
@@ -45,7 +48,7 @@ from hes.dlms.server.negotiation import (
 )
 from hes.dlms.server.pipeline import counter_expected, protected, unprotect
 from hes.dlms.server.refusals import MALFORMED, NOT_POSSIBLE
-from hes.errors import LocalProtocolError, RemoteProtocolError
+from hes.errors import RemoteProtocolError
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
@@ -97,6 +100,9 @@ class Opening(Generic[I]):
         self, aarq: Aarq, client: ClientAccess, status: Mapping[int, AssociationStatus], findings: list[Finding]
     ) -> Refused | Opened[I]:
         """The xDLMS part: open it, judge it, and set up the association; or why it is refused."""
+        pairs = asymmetric_keys(aarq, client, self._security)
+        if isinstance(pairs, Refused):
+            return pairs
         protection = self._protection(aarq, client)
         if isinstance(protection, Refused):
             return protection
@@ -123,17 +129,22 @@ class Opening(Generic[I]):
         if not isinstance(request, InitiateRequest):
             return INITIATE_REFUSED
         assert isinstance(aarq.context, ApplicationContext)
-        granted = judge_initiate(request, offered(aarq.context, client), encrypted=control.encrypted)
+        offer = offered(aarq.context, client)
+        granted = judge_initiate(request, offer, encrypted=control.encrypted, key_octets=_key_octets(protection))
         if isinstance(granted, Refused):
             return granted
         if request.dedicated_key and protection is not None:
             protection.use_dedicated_key(request.dedicated_key)
-        return self._opened(aarq, client, request, granted, protection, opened, status)
+        hls = hls_side(aarq, client, self._security, pairs, self._entropy, self._challenge_octets)
+        if isinstance(hls, Refused):
+            return hls
+        certificate = pairs.certificate if client.mechanism is Mechanism.HLS_ECDSA else b""
+        return self._opened(aarq, client, request, granted, protection, opened, status, hls, certificate)
 
     def _protection(self, aarq: Aarq, client: ClientAccess) -> Protection | Refused | None:
         """The keys that this association works with; None where none are needed."""
         if client.security_setup is None or self._security is None:
-            return AUTHENTICATION_FAILED if needs_title(aarq, client) else None
+            return AUTHENTICATION_FAILED if is_ciphered(aarq) else None
         title = client_title(aarq, client) if needs_title(aarq, client) else b""
         try:
             return Protection(self._security, client.security_setup, title)
@@ -149,6 +160,8 @@ class Opening(Generic[I]):
         protection: Protection | None,
         opened: Unprotected | None,
         status: Mapping[int, AssociationStatus],
+        hls: HlsSide | None,
+        certificate: bytes,
     ) -> Opened[I]:
         assert isinstance(aarq.context, ApplicationContext)
         vaa_name = VAA_NAME_SN if aarq.context.short_names else VAA_NAME_LN
@@ -167,14 +180,8 @@ class Opening(Generic[I]):
             client_system_title=client_title(aarq, client),
             status=status,
         )
-        high_level = client.mechanism.high_level
-        challenge = self._challenge(aarq.authentication_value) if high_level else b""
-        association = ServerAssociation(
-            context,
-            protection,
-            client_challenge=aarq.authentication_value if high_level else b"",
-            server_challenge=challenge,
-        )
+        high_level = hls is not None
+        association = ServerAssociation(context, protection, hls)
         titled = needs_title(aarq, client) and self._security is not None
         aare = Aare(
             context=aarq.context,
@@ -183,17 +190,11 @@ class Opening(Generic[I]):
             responding_ap_title=self._security.system_title if titled and self._security else b"",
             authentication=high_level,
             mechanism=client.mechanism if high_level else None,
-            authentication_value=challenge,
+            authentication_value=b"" if hls is None else hls.challenge,
             user_information=user_information,
+            other=certificate_field(certificate),
         )
         return Opened(aare.encode(), association)
-
-    def _challenge(self, client_challenge: bytes) -> bytes:
-        """Fresh, and never the client's own sent back."""
-        challenge = self._entropy(self._challenge_octets)
-        if challenge == client_challenge:
-            raise LocalProtocolError("the entropy source gave the client's own challenge")
-        return challenge
 
 
 def release(association: ServerAssociation[I], octets: bytes, findings: list[Finding]) -> bytes:
@@ -229,6 +230,11 @@ def release(association: ServerAssociation[I], octets: bytes, findings: list[Fin
         if user_information == NOT_POSSIBLE:
             return NOT_POSSIBLE
     return Rlre(reason=ReleaseReason.NORMAL, user_information=user_information).encode()
+
+
+def _key_octets(protection: Protection | None) -> int:
+    """Of a dedicated key in the suite of this association."""
+    return SUITES[0 if protection is None else protection.suite].key_octets
 
 
 def _smaller(one: int, other: int) -> int:

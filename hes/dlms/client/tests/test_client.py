@@ -33,7 +33,7 @@ from hes.dlms.codes import (
 )
 from hes.dlms.findings import FindingKind
 from hes.dlms.initiate import InitiateResponse
-from hes.dlms.security import AUTHENTICATED, SecurityError
+from hes.dlms.security import AUTHENTICATED, SecurityError, gmac_challenge
 from hes.dlms.security.ciphering import Ciphering
 from hes.dlms.tests import bench_meter as bm
 from hes.dlms.tests import published
@@ -253,17 +253,40 @@ def test_what_does_not_fit_the_settings_is_not_sent(settings, arguments):
     assert client.state is State.IDLE
 
 
+PLAIN_SECURITY = {"ciphered": False, "keys": None}
+
+
 @pytest.mark.parametrize(
-    "settings",
+    ("mechanism", "security"),
     [
-        {"mechanism": Mechanism.HLS_SHA256},
-        {"mechanism": Mechanism.HLS_GMAC},
-        {"security": bm.client_security(ciphered=False, dedicated=True)},
+        (Mechanism.HLS, None),
+        (Mechanism.HLS_MD5, None),
+        (Mechanism.HLS_SHA1, PLAIN_SECURITY),
+        (Mechanism.HLS_SHA256, None),
+        (Mechanism.HLS_SHA256, PLAIN_SECURITY),
+        (Mechanism.HLS_GMAC, None),
+        (Mechanism.HLS_GMAC, PLAIN_SECURITY),
+        (Mechanism.HLS_ECDSA, None),
+        (Mechanism.HLS_ECDSA, PLAIN_SECURITY | {"suite": 1}),
     ],
 )
-def test_settings_that_cannot_work_are_refused(settings):
-    with pytest.raises(LocalProtocolError):
-        ClientSettings(**settings)
+def test_settings_without_what_their_mechanism_needs_are_refused(mechanism, security):
+    with pytest.raises(LocalProtocolError, match=r"need|GMAC"):
+        ClientSettings(mechanism=mechanism, security=security and bm.client_security(**security))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"ciphered": False, "dedicated": True}, "dedicated key"),
+        ({"keys": None}, "needs keys"),
+        ({"suite": 3}, "does not exist"),
+        ({"suite": 2}, "32 octets"),
+    ],
+)
+def test_security_that_cannot_work_is_refused(changes, complaint):
+    with pytest.raises(LocalProtocolError, match=complaint):
+        bm.client_security(**changes)
 
 
 def test_settings_show_no_secret():
@@ -370,7 +393,8 @@ def test_a_pass_4_under_the_counter_of_its_apdu_is_reported():
     information = server.protect_initiate(granted())
     pass_3 = client.receive(pending(context=ApplicationContext.LN_CIPHERED, user_information=information))
     assert server.unprotect(pass_3.octets).apdu[0] == 0xC3
-    proof = axdr.encode(data.octets(server.hls_tag(published.CLIENT_CHALLENGE)))
+    tag = gmac_challenge(bm.keys(), published.SERVER_TITLE, server.take_counter(), published.CLIENT_CHALLENGE)
+    proof = axdr.encode(data.octets(tag))
     event = client.receive(server.protect(apdu.ActionResponseNormal(0xC1, ActionResult.SUCCESS, proof).encode()))
     assert isinstance(event, Associated)
     assert FindingKind.HLS_COUNTER_REUSED in {finding.kind for finding in event.findings}

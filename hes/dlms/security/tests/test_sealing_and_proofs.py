@@ -3,20 +3,16 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hes.dlms.codes import Mechanism
 from hes.dlms.security import (
     AUTHENTICATED,
     AUTHENTICATED_ENCRYPTED,
     ENCRYPTED,
     INVOCATION_COUNTER_MAX,
     EncryptionKeys,
-    HlsInputs,
     SecurityControl,
     SecurityError,
     check_gmac_challenge,
-    check_hls_response,
     gmac_challenge,
-    hls_response,
     seal,
     unseal,
     unwrap_key,
@@ -174,10 +170,9 @@ def test_a_key_of_another_length_is_our_own_mistake(octets):
 def test_keys_are_never_shown():
     secret = b"a secret of ours"
     keys = EncryptionKeys(secret, b"another of ours!")
-    inputs = HlsInputs(keys=keys, system_title=TITLE, challenge=bytes(8), secret=b"the third of all")
     seal(AUTHENTICATED_ENCRYPTED, keys, TITLE, 1, b"\0")
-    for shown in (repr(keys), str(keys), f"{keys}", repr(inputs), repr(keys._contexts)):
-        for part in ("secret", "another", "third", secret.hex()):
+    for shown in (repr(keys), str(keys), f"{keys}", repr(keys._contexts)):
+        for part in ("secret", "another", secret.hex()):
             assert part not in shown
 
 
@@ -247,18 +242,6 @@ def test_what_is_no_proof_at_all_is_refused(octets):
 def test_a_challenge_has_8_to_64_octets(count):
     with pytest.raises(LocalProtocolError, match="8 to 64"):
         gmac_challenge(KEYS, TITLE, 1, bytes(count))
-
-
-def test_a_mechanism_is_found_by_its_number_and_one_that_is_not_built_is_named():
-    inputs = HlsInputs(
-        keys=KEYS, system_title=TITLE, challenge=published.CLIENT_CHALLENGE, invocation_counter=published.COUNTER
-    )
-    proof = hls_response(Mechanism.HLS_GMAC, inputs)
-    assert check_hls_response(Mechanism.HLS_GMAC, proof, inputs) == published.COUNTER
-    with pytest.raises(LocalProtocolError, match="HLS_ECDSA"):
-        hls_response(Mechanism.HLS_ECDSA, inputs)
-    with pytest.raises(LocalProtocolError, match="LLS"):
-        check_hls_response(Mechanism.LLS, proof, inputs)
 
 
 # -- key wrap

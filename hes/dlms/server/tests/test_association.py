@@ -14,7 +14,7 @@ from hes.dlms.cosem import Attribute, ClientAccess, CosemObject, LogicalDevice, 
 from hes.dlms.cosem.interface_classes import DATA
 from hes.dlms.findings import FindingKind
 from hes.dlms.obis import Obis
-from hes.dlms.security import AUTHENTICATED, ENCRYPTED, EncryptionKeys, wrap_key
+from hes.dlms.security import AUTHENTICATED, ENCRYPTED, EncryptionKeys, gmac_challenge, wrap_key
 from hes.dlms.security.ciphering import CipheringStyle
 from hes.dlms.server.tests.server_wire import (
     NOT_DECIPHERED,
@@ -184,7 +184,8 @@ def test_the_published_key_transfer_takes_effect_after_its_answer():
         ).encode()
     )
     ciphering.use_dedicated_key(bytes(range(16)))
-    proof = axdr.encode(data.octets(ciphering.hls_tag(published.SERVER_CHALLENGE)))
+    tag = gmac_challenge(bm.keys(), published.CLIENT_TITLE, ciphering.take_counter(), published.SERVER_CHALLENGE)
+    proof = axdr.encode(data.octets(tag))
     pass_3 = apdu.ActionRequestNormal(0xC1, MethodDescriptor(15, Obis.parse("0.0.40.0.0.255"), 1), proof)
     ciphering.unprotect(wire(ciphering.protect(pass_3.encode())))
     dedicated = ciphering.protect(published.GET_CLOCK, style=CipheringStyle.GENERAL_DED)
