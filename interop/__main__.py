@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from interop import combinations, known_defects, matrix
+from interop import against_servers, combinations, known_defects, matrix
 from interop.combinations import Combination
 from interop.matrix import COLUMNS, Row
 from interop.outcomes import NOT_OFFERED, OK
@@ -20,16 +20,18 @@ def main() -> int:
     parser.add_argument("--lean", action="store_true", help="the diagonal only, as in the test suite")
     parser.add_argument("--only", default="", metavar="TEXT", help="combinations with TEXT in their name")
     options = parser.parse_args()
-    chosen = [
-        each
-        for each in (combinations.diagonal() if options.lean else combinations.every())
-        if options.only in each.name
-    ]
+    make = combinations.diagonal if options.lean else combinations.every
     began_s = time.perf_counter()
-    print(f"{'they read the reference meter':<{NAMES}}" + " ".join(f"{name[:8]:<8}" for name in COLUMNS))
-    done = matrix.run(chosen, lambda combination, row: print(line(combination, row), flush=True))
-    print_causes(done)
-    cells = list(done.cells())
+    cells = []
+    for title, run, peers in (
+        ("they read the reference meter", matrix.run, combinations.PEERS),
+        ("we read their servers", against_servers.run, combinations.SERVERS),
+    ):
+        chosen = [each for each in make(peers) if options.only in each.name]
+        print(f"{title:<{NAMES}}" + " ".join(f"{name[:8]:<8}" for name in COLUMNS))
+        done = run(chosen, lambda combination, row: print(line(combination, row), flush=True))
+        print_causes(done)
+        cells += list(done.cells())
     green = sum(said == OK for *_, said in cells)
     print(f"{green} of {len(cells)} cells green, {time.perf_counter() - began_s:.0f} s; left out by rule:")
     for rule in combinations.RULES:

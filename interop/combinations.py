@@ -8,6 +8,9 @@ from itertools import product
 from typing import Any, Final
 
 PEERS: Final = ("gurux-dlms", "pydlms-client")
+"""Clients, against our meter."""
+SERVERS: Final = ("pydlms-client",)
+"""Servers, against our client."""
 FRAMINGS: Final = ("wrapper", "hdlc")
 MECHANISMS: Final = ("none", "lls", "hls-gmac")
 PROTECTIONS: Final = ("plain", "authenticated", "encrypted", "both")
@@ -53,9 +56,9 @@ class Combination:
         return asdict(self)
 
 
-def every() -> Iterator[Combination]:
+def every(peers: tuple[str, ...] = PEERS) -> Iterator[Combination]:
     """All that make sense, by RULES."""
-    for peer, framing, mechanism, protection in product(PEERS, FRAMINGS, MECHANISMS, PROTECTIONS):
+    for peer, framing, mechanism, protection in product(peers, FRAMINGS, MECHANISMS, PROTECTIONS):
         for scope in scopes(protection):
             yield Combination(peer, framing, mechanism, protection, scope)
 
@@ -68,11 +71,11 @@ def scopes(protection: str) -> tuple[str, ...]:
     return SCOPES
 
 
-def diagonal() -> Iterator[Combination]:
+def diagonal(peers: tuple[str, ...] = PEERS) -> Iterator[Combination]:
     """A few that together have, for each peer, every protection with every scope, every mechanism on every framing."""
     ways = [(protection, scope) for protection in PROTECTIONS for scope in scopes(protection)]
     pairs = list(product(MECHANISMS, FRAMINGS))
-    for peer, place in product(PEERS, range(max(len(ways), len(pairs)))):
+    for peer, place in product(peers, range(max(len(ways), len(pairs)))):
         mechanism, framing = pairs[place % len(pairs)]
         protection, scope = ways[place % len(ways)]
         yield Combination(peer, framing, mechanism, protection, scope)

@@ -1,4 +1,5 @@
-"""A representative diagonal of the live matrix: gurux-dlms, unmodified, in its own process, does everything.
+"""A representative diagonal of the live matrix: clients of others, unmodified and in their own process, do everything
+with our meter, and so does our client with servers of others.
 
 `make interop` runs all of it (docs/interop.md).
 """
@@ -10,29 +11,44 @@ import pytest
 pytest.importorskip("gurux_dlms")
 pytest.importorskip("pydlms")
 
-from interop import combinations, matrix
-from interop.combinations import MECHANISMS, PROTECTIONS, SCOPES, Combination
+from interop import against_servers, combinations, matrix
+from interop.combinations import MECHANISMS, PROTECTIONS, SCOPES, SERVERS, Combination
 from interop.known_defects import defect_of
 from interop.outcomes import OK
 
 pytestmark = pytest.mark.xdist_group("live matrix")
 
 DIAGONAL = tuple(combinations.diagonal())
+SERVERS_DIAGONAL = tuple(combinations.diagonal(SERVERS))
 
 
 @pytest.fixture(scope="module")
-def done() -> matrix.Matrix:
+def theirs() -> matrix.Matrix:
     return matrix.run(DIAGONAL)
 
 
+@pytest.fixture(scope="module")
+def ours() -> matrix.Matrix:
+    return against_servers.run(SERVERS_DIAGONAL)
+
+
 @pytest.mark.parametrize("combination", DIAGONAL, ids=lambda each: each.name)
-def test_a_session_of_gurux_does_everything(done: matrix.Matrix, combination: Combination) -> None:
-    unexplained = {
+def test_a_client_of_others_does_everything_with_our_meter(theirs: matrix.Matrix, combination: Combination) -> None:
+    assert unexplained(theirs, combination) == {}
+
+
+@pytest.mark.parametrize("combination", SERVERS_DIAGONAL, ids=lambda each: each.name)
+def test_our_client_does_everything_with_a_server_of_others(ours: matrix.Matrix, combination: Combination) -> None:
+    assert unexplained(ours, combination) == {}
+
+
+def unexplained(done: matrix.Matrix, combination: Combination) -> dict[str, str]:
+    """What went wrong and is no known defect of the peer."""
+    return {
         operation: said
         for operation, said in done.rows[combination].items()
         if said != OK and defect_of(combination, operation, said) is None
     }
-    assert unexplained == {}
 
 
 def test_the_diagonal_has_every_value_of_every_dimension() -> None:

@@ -1,0 +1,166 @@
+"""Our own client as a peer of the matrix, against servers that others wrote; all through the product's sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from hes.dlms import axdr, data, selective_access
+from hes.dlms.apdu import AttributeDescriptor
+from hes.dlms.client import Client
+from hes.dlms.client.settings import ClientSecurity, ClientSettings
+from hes.dlms.codes import Mechanism
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, object_list_from_value
+from hes.dlms.cosem.local_time import UTC
+from hes.dlms.cosem.registers import ScalerUnit
+from hes.dlms.hdlc.address import ServerAddress
+from hes.dlms.obis import Obis
+from hes.dlms.security import AUTHENTICATED, AUTHENTICATED_ENCRYPTED, ENCRYPTED
+from hes.dlms.security.ciphering import CipheringStyle
+from hes.entropy import SystemEntropy
+from hes.protocols.dlms_cosem import DlmsSession
+from hes.protocols.hdlc_session import HdlcSession
+from hes.protocols.wrapper_session import WrapperSession
+from interop.places import PUBLIC, TIME_LIMIT_S, Offer, place
+from sim.reference import known_keys, load_profile, objects
+
+SYSTEM_TITLE = b"AMLCLIEN"
+CONTROLS = {"authenticated": AUTHENTICATED, "encrypted": ENCRYPTED, "both": AUTHENTICATED_ENCRYPTED}
+STYLES = {
+    "": CipheringStyle.SERVICE_SPECIFIC,
+    "glo": CipheringStyle.SERVICE_SPECIFIC,
+    "ded": CipheringStyle.SERVICE_SPECIFIC,
+    "general-glo": CipheringStyle.GENERAL_GLO,
+    "general-ded": CipheringStyle.GENERAL_GLO,
+}
+DATA, REGISTER, PROFILE, CLOCK, ASSOCIATION, RELAY = 1, 3, 7, 8, 15, 70
+COUNTER = Obis.parse("0.0.43.1.0.255")
+
+
+class OurPeer:
+    """`interop.outcomes.Peer`: one connection, one association."""
+
+    def __init__(self, offer: Offer, settings: ClientSettings, counter: int = 0) -> None:
+        self._runner = asyncio.Runner()
+        self._offer = offer
+        self._settings = settings
+        self._counter = counter
+        self._dlms: DlmsSession | None = None
+        self._line: WrapperSession | HdlcSession | None = None
+
+    def open(self) -> None:
+        self._runner.run(self._open())
+
+    async def _open(self) -> None:
+        settings = self._settings
+        if self._offer["framing"] == "hdlc":
+            line: Any = HdlcSession(
+                client_sap=settings.client_sap, server=ServerAddress(settings.server_sap), timeout_s=TIME_LIMIT_S
+            )
+        else:
+            line = WrapperSession(
+                client_sap=settings.client_sap, server_sap=settings.server_sap, timeout_s=TIME_LIMIT_S
+            )
+        await asyncio.get_running_loop().create_connection(lambda: line, *place(self._offer))
+        self._line = line
+        self._dlms = DlmsSession(
+            Client(settings, send_counter=self._counter), line.exchange, SystemEntropy(), next_answer=line.next_answer
+        )
+        await self.dlms.open()
+
+    @property
+    def dlms(self) -> DlmsSession:
+        assert self._dlms is not None
+        return self._dlms
+
+    def close(self) -> None:
+        self._runner.run(self.dlms.release())
+        self.abandon()
+
+    def abandon(self) -> None:
+        if self._line is not None:
+            self._line.close()
+        self._runner.close()
+
+    def value(self, class_id: int, obis: bytes, attribute: int = 2, selection: bytes = b"") -> Any:
+        encoded = self._runner.run(self.dlms.get(class_id, obis, attribute, selection))
+        value, end = axdr.decode_value(encoded)
+        assert end == len(encoded)
+        return value
+
+    def clock(self) -> float:
+        return UTC.epoch_s(self.value(CLOCK, load_profile.CLOCK))
+
+    def register(self) -> tuple[int, int, int]:
+        value = self.value(REGISTER, load_profile.IMPORT)
+        unit = ScalerUnit.from_value(self.value(REGISTER, load_profile.IMPORT, 3))
+        return value, unit.scaler, unit.unit
+
+    def rows_by_range(self, first_s: int, last_s: int) -> list[list[Any]]:
+        ends = UTC.octets(first_s), UTC.octets(last_s)
+        return self._rows(selective_access.by_range(load_profile.COLUMNS[0], *ends))
+
+    def rows_by_entry(self, first: int, count: int) -> list[list[Any]]:
+        return self._rows(selective_access.by_entry(first, first + count - 1))
+
+    def _rows(self, selection: bytes) -> list[list[Any]]:
+        rows = self.value(PROFILE, objects.LOAD_PROFILE, 2, selection)
+        return [[UTC.epoch_s(row[0]), *row[1:]] for row in rows]
+
+    def write(self, octets: bytes) -> None:
+        self._runner.run(self.dlms.set(DATA, objects.WRITTEN, 2, axdr.encode(data.octets(octets))))
+
+    def written(self) -> bytes:
+        return bytes(self.value(DATA, objects.WRITTEN))
+
+    def long_value(self) -> bytes:
+        return bytes(self.value(DATA, objects.LONG_VALUE))
+
+    def switch(self, method: int) -> int:
+        self._runner.run(self.dlms.act(RELAY, objects.RELAY, method, axdr.encode(data.i8(0))))
+        return int(self.value(RELAY, objects.RELAY, 3))
+
+    def clock_and_export(self) -> tuple[float, int]:
+        wanted = [
+            AttributeDescriptor(CLOCK, load_profile.CLOCK, 2),
+            AttributeDescriptor(REGISTER, load_profile.EXPORT, 2),
+        ]
+        clock, value = (axdr.decode_value(octets)[0] for _, octets in self._runner.run(self.dlms.get_list(wanted)))
+        return UTC.epoch_s(clock), value
+
+    def object_names(self) -> set[str]:
+        return {
+            str(entry.logical_name) for entry in object_list_from_value(self.value(ASSOCIATION, CURRENT_ASSOCIATION))
+        }
+
+
+def mechanism_of(name: str) -> Mechanism:
+    """HLS_GMAC for hls-gmac."""
+    return Mechanism[name.upper().replace("-", "_")]
+
+
+def settings(combination: dict[str, Any], client_sap: int) -> ClientSettings:
+    mechanism = mechanism_of(combination["mechanism"])
+    protection, scope = combination["protection"], combination["scope"]
+    security = None
+    if protection != "plain" or mechanism is Mechanism.HLS_GMAC:
+        security = ClientSecurity(
+            system_title=SYSTEM_TITLE,
+            keys=known_keys.global_keys(0, combination["suite"]),
+            suite=combination["suite"],
+            control=CONTROLS.get(protection, AUTHENTICATED_ENCRYPTED),
+            style=STYLES[scope],
+            dedicated=scope in ("ded", "general-ded"),
+            ciphered=protection != "plain",
+        )
+    secret = b"" if mechanism in (Mechanism.NONE, Mechanism.HLS_GMAC) else known_keys.PASSWORD
+    return ClientSettings(client_sap=client_sap, mechanism=mechanism, password=secret, security=security)
+
+
+def counter(offer: Offer) -> int:
+    """The server's invocation counter, by the public client."""
+    peer = OurPeer(offer, ClientSettings(client_sap=PUBLIC))
+    peer.open()
+    value = int(peer.value(DATA, COUNTER))
+    peer.close()
+    return value
