@@ -329,5 +329,25 @@ class Conformance(IntFlag):
 
 CONFORMANCE_MASK = 0xFFFFFF
 
+SHORT_NAMES_ONLY = (  # services that a context with logical names has no use for
+    Conformance.READ
+    | Conformance.WRITE
+    | Conformance.UNCONFIRMED_WRITE
+    | Conformance.INFORMATION_REPORT
+    | Conformance.PARAMETERIZED_ACCESS
+)
+LOGICAL_NAMES_ONLY = (  # and the other way round
+    Conformance.ATTRIBUTE0_SET
+    | Conformance.PRIORITY_MANAGEMENT
+    | Conformance.ATTRIBUTE0_GET
+    | Conformance.BLOCK_TRANSFER_ACTION
+    | Conformance.ACCESS
+    | Conformance.GET
+    | Conformance.SET
+    | Conformance.SELECTIVE_ACCESS
+    | Conformance.EVENT_NOTIFICATION
+    | Conformance.ACTION
+)
+
 AttributeResult: TypeAlias = DataAccessResult | UnknownCode
 MethodResult: TypeAlias = ActionResult | UnknownCode

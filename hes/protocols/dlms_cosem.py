@@ -12,7 +12,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
-from hes.dlms.apdu import AttributeDescriptor, DataNotification, EventNotification, MethodDescriptor
+from hes.dlms import axdr
+from hes.dlms.apdu import (
+    AttributeDescriptor,
+    DataNotification,
+    EventNotification,
+    InformationReport,
+    MethodDescriptor,
+)
 from hes.dlms.association import State
 from hes.dlms.client import Client
 from hes.dlms.client.events import (
@@ -30,7 +37,9 @@ from hes.dlms.client.events import (
     ServiceRefused,
     SetDone,
 )
+from hes.dlms.client.short_names import ObjectNames
 from hes.dlms.codes import AttributeResult
+from hes.dlms.cosem.association_sn import sn_object_list_from_value
 from hes.dlms.obis import Obis
 from hes.dlms.security.hls import challenge_octets_min
 from hes.entropy import Entropy
@@ -62,7 +71,7 @@ class DlmsSession:
         entropy: Entropy,
         *,
         next_answer: NextAnswer | None = None,
-        on_notification: Callable[[DataNotification | EventNotification], None] | None = None,
+        on_notification: Callable[[DataNotification | EventNotification | InformationReport], None] | None = None,
     ) -> None:
         self.client = client
         self._exchange = exchange
@@ -71,7 +80,10 @@ class DlmsSession:
         self._on_notification = on_notification
 
     async def open(self) -> Associated:
-        """Associate, all passes of HLS included. Raises AccessDenied when the device refuses."""
+        """Associate, all passes of HLS included; with short names, read the object list too.
+
+        Raises AccessDenied when the device refuses.
+        """
         settings = self.client.settings
         count = max(CHALLENGE_OCTETS, challenge_octets_min(settings.mechanism))
         challenge = self._entropy.octets(count) if settings.mechanism.high_level else b""
@@ -80,7 +92,19 @@ class DlmsSession:
         event = await self._run(self.client.associate(challenge=challenge, dedicated_key=key))
         if isinstance(event, AssociationRefused):
             raise event.error()
-        return _expect(event, Associated)
+        associated = _expect(event, Associated)
+        if settings.short_names and self.client.names is None:
+            await self._read_names()
+        return associated
+
+    async def _read_names(self) -> None:
+        """The object list, without which nothing can be found by its logical name; once for the life of the client."""
+        event = _granted(await self._run(self.client.read_object_list()), "reading the object list")
+        encoded = _expect(event, Got).data
+        value, end = axdr.decode_value(encoded)
+        if end != len(encoded):
+            raise RemoteProtocolError(f"{len(encoded) - end} octets left over behind the object list", octet_offset=end)
+        self.client.names = ObjectNames(sn_object_list_from_value(value))
 
     async def get(self, class_id: int, obis: bytes, attribute: int, selection: bytes = b"") -> bytes:
         """Read one attribute: its encoded Data. selection: what hes.dlms.selective_access makes, b"" for all of it."""

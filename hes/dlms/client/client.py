@@ -39,6 +39,15 @@ from hes.dlms.client.events import (
 from hes.dlms.client.exchange import ActionExchange, Exchange, GetExchange, Selected, SetExchange
 from hes.dlms.client.opening import HLS_REPLY, Opening, error_in
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
+from hes.dlms.client.short_names import (
+    NamedRequest,
+    ObjectNames,
+    ShortNameRequests,
+    Variable,
+    hls_request,
+    read_request,
+    write_request,
+)
 from hes.dlms.codes import ApduTag, AssociationResult, Conformance
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.security import SecurityError
@@ -49,7 +58,7 @@ __all__ = ["Client", "ClientSecurity", "ClientSettings", "PlainObserver"]
 
 _INVOKE_ID_MASK: Final = 0x0F
 _ANSWERS: Final = frozenset((ApduTag.GET_RESPONSE, ApduTag.SET_RESPONSE, ApduTag.ACTION_RESPONSE))
-_NOTIFICATIONS: Final = frozenset((ApduTag.DATA_NOTIFICATION, ApduTag.EVENT_NOTIFICATION))
+_UNNUMBERED: Final = frozenset((ApduTag.READ_RESPONSE, ApduTag.WRITE_RESPONSE))
 
 
 class Client:
@@ -79,6 +88,16 @@ class Client:
         self._invoke_id = 0
         self._limit = 0
         self._findings: list[Finding] = []
+        self._short = ShortNameRequests()
+
+    @property
+    def names(self) -> ObjectNames | None:
+        """What the device lists by short name; set it after `read_object_list`, before `get` and its like."""
+        return self._short.names
+
+    @names.setter
+    def names(self, names: ObjectNames) -> None:
+        self._short.names = names
 
     @property
     def receive_counter(self) -> int:
@@ -103,6 +122,8 @@ class Client:
 
     def get(self, attribute: AttributeDescriptor, selection: bytes = b"") -> bytes:
         """GET one attribute. selection: b"" or what hes.dlms.selective_access makes."""
+        if self.settings.short_names:
+            return self._start_named(self._short.get(attribute, selection))
         self._may(Conformance.GET)
         if selection:
             self._may(Conformance.SELECTIVE_ACCESS)
@@ -112,6 +133,8 @@ class Client:
 
     def get_list(self, attributes: Sequence[AttributeDescriptor | Selected]) -> bytes:
         """GET several attributes at once, each alone or with its selection."""
+        if self.settings.short_names:
+            return self._start_named(self._short.get_list(map(_selected, attributes)))
         self._may(Conformance.GET | Conformance.MULTIPLE_REFERENCES)
         selected = tuple([_selected(attribute) for attribute in attributes])
         if any(selection for _attribute, selection in selected):
@@ -126,16 +149,30 @@ class Client:
 
     def set_list(self, writes: Sequence[tuple[AttributeDescriptor, bytes]]) -> bytes:
         """SET several attributes at once: (attribute, encoded value) each."""
-        self._may(Conformance.MULTIPLE_REFERENCES)
         attributes = tuple([(attribute, b"") for attribute, _encoded in writes])
         return self._start_set(attributes, tuple([encoded for _attribute, encoded in writes]), as_list=True)
 
     def act(self, method: MethodDescriptor, encoded: bytes | None = None) -> bytes:
         """ACTION: invoke one method with its encoded parameters; in blocks when they are longer than one APDU."""
+        if self.settings.short_names:
+            return self._start_named(self._short.act(method, encoded, self.conformance))
         self._may(Conformance.ACTION)
         blocks = Conformance.BLOCK_TRANSFER_ACTION in self.conformance
         exchange = ActionExchange(self._next_invoke(), method, encoded, limit=self._limit, blocks_allowed=blocks)
         return self._start(exchange)
+
+    def read_object_list(self) -> bytes:
+        """Read the object list of Association SN; the event is Got, and `sn_object_list_from_value` reads its data."""
+        return self._start_named(self._short.read_object_list())
+
+    def read(self, variables: Sequence[int | Variable]) -> bytes:
+        """Read by short name; a name alone stands for a variable without parameters. The event is GotList."""
+        return self._start_named(read_request(_variables(variables)))
+
+    def write(self, writes: Sequence[tuple[int | Variable, bytes]]) -> bytes:
+        """Write by short name: (name, encoded value) each. The event is SetDone."""
+        data = tuple([encoded for _variable, encoded in writes])
+        return self._start_named(write_request(_variables([variable for variable, _encoded in writes]), data))
 
     def release(self) -> bytes:
         """An RLRQ, with protected user information where the association is ciphered."""
@@ -155,9 +192,9 @@ class Client:
 
     def abandon(self) -> None:
         """Give up waiting. The answer to a request will be ignored when it comes after all; an association that was
-        being opened or released counts as closed."""
+        being opened or released counts as closed. So does one with short names, whose answers cannot be told apart."""
         self._exchange = None
-        if self.state is not State.ASSOCIATED:
+        if self.state is not State.ASSOCIATED or self.settings.short_names:
             self.state = step(self.state, Event.LINK_LOST)
 
     def link_lost(self) -> None:
@@ -181,8 +218,10 @@ class Client:
         tag = plain[0]
         if tag in _ANSWERS:
             return self._answer(plain, opened)
+        if tag in _UNNUMBERED:
+            return self._matched(plain, opened)
         decoded = apdu.decode(plain)
-        if isinstance(decoded, apdu.DataNotification | apdu.EventNotification):
+        if isinstance(decoded, apdu.DataNotification | apdu.EventNotification | apdu.InformationReport):
             return Notified(notification=decoded, protected=opened is not None and opened.control.authenticated)
         if isinstance(decoded, apdu.ExceptionResponse | apdu.ConfirmedServiceError):
             return self._refused(decoded)
@@ -198,6 +237,13 @@ class Client:
             return Ignored(
                 reason=f"answer to invoke id {plain[2] & 15}, waiting for {exchange.invoke & 15}", apdu=plain
             )
+        return self._matched(plain, opened)
+
+    def _matched(self, plain: bytes, opened: Unprotected | None) -> ClientEvent:
+        """An answer that belongs to what is under way, by its invoke id or, with short names, by its order."""
+        exchange = self._exchange
+        if exchange is None:
+            return Ignored(reason="nothing was asked", apdu=plain)
         if not self._channel.covers(opened):
             raise SecurityError("the answer is protected less than this association requires")
         if plain[0] != exchange.response_tag:
@@ -241,18 +287,22 @@ class Client:
             return AssociationRefused(result=aare.result, diagnostic=aare.diagnostic, refusal=refusal)
         assert self._opening is not None
         granted, reply = self._opening.accept(aare)
-        self.conformance = granted.conformance & self.settings.conformance
+        self.conformance = granted.conformance & self.settings.proposed
         self.server_max_receive_pdu_size = granted.server_max_receive_pdu_size
         self._limit = self._channel.plain_limit(granted.server_max_receive_pdu_size)
         if self.conformance != granted.conformance:
-            widened = granted.conformance & ~self.settings.conformance
+            widened = granted.conformance & ~self.settings.proposed
             self._note(FindingKind.CONFORMANCE_WIDENED, f"the server granted {int(widened):06X} beyond what was asked")
         if reply is None:
             self.state = step(self.state, Event.ACCEPTED)
             return self._associated()
         self.state = step(self.state, Event.HLS_REQUIRED)
-        exchange = ActionExchange(self._next_invoke(), HLS_REPLY, reply, limit=self._limit, blocks_allowed=False)
-        return SendNext(octets=self._start(exchange))
+        return SendNext(octets=self._start(self._pass_3(reply)))
+
+    def _pass_3(self, proof: bytes) -> Exchange:
+        if self.settings.short_names:
+            return hls_request(proof).exchange(self._limit, Conformance(0))
+        return ActionExchange(self._next_invoke(), HLS_REPLY, proof, limit=self._limit, blocks_allowed=False)
 
     def _hls_answered(self, event: ClientEvent, opened: Unprotected | None) -> ClientEvent:
         """Pass 4: the server's proof for our challenge."""
@@ -311,7 +361,9 @@ class Client:
         return self._invoke_id | apdu.INVOKE_CONFIRMED | priority
 
     def _start_set(self, attributes: tuple[Selected, ...], encoded: tuple[bytes, ...], *, as_list: bool) -> bytes:
-        self._may(Conformance.SET)
+        if self.settings.short_names:
+            return self._start_named(self._short.set(attributes, encoded))
+        self._may(Conformance.SET | Conformance.MULTIPLE_REFERENCES if as_list else Conformance.SET)
         if any(selection for _attribute, selection in attributes):
             self._may(Conformance.SELECTIVE_ACCESS)
         exchange = SetExchange(
@@ -323,6 +375,11 @@ class Client:
             blocks_allowed=Conformance.BLOCK_TRANSFER_SET in self.conformance,
         )
         return self._start(exchange)
+
+    def _start_named(self, request: NamedRequest) -> bytes:
+        """A request with short names."""
+        self._may(request.needed)
+        return self._start(request.exchange(self._limit, self.conformance))
 
     def _start(self, exchange: Exchange) -> bytes:
         """Raises LocalProtocolError, and starts nothing, when the request is longer than the server takes."""
@@ -338,6 +395,10 @@ class Client:
 
     def _note(self, kind: FindingKind, text: str) -> None:
         self._findings.append(Finding(kind, text, self.settings.client_sap))
+
+
+def _variables(variables: Sequence[int | Variable]) -> tuple[Variable, ...]:
+    return tuple([apdu.VariableName(each) if isinstance(each, int) else each for each in variables])
 
 
 def _selected(attribute: AttributeDescriptor | Selected) -> Selected:

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from hes.dlms.acse import Diagnostic
-from hes.dlms.apdu import ConfirmedServiceError, DataNotification, EventNotification, ExceptionResponse
+from hes.dlms.apdu import (
+    ConfirmedServiceError,
+    DataNotification,
+    EventNotification,
+    ExceptionResponse,
+    InformationReport,
+)
 from hes.dlms.codes import (
     ActionResult,
     AssociationResult,
@@ -134,7 +140,7 @@ class ReleaseRefused:
 class Notified:
     """The server spoke without being asked. protected: the APDU was authenticated."""
 
-    notification: DataNotification | EventNotification
+    notification: DataNotification | EventNotification | InformationReport
     protected: bool
 
 

@@ -18,7 +18,7 @@ from hes.dlms.client.channel import Channel
 from hes.dlms.client.settings import NO_PAIRS, ClientSettings
 from hes.dlms.codes import AcseDiagnostic, ApduTag, Mechanism
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, REPLY_TO_HLS
-from hes.dlms.initiate import VAA_NAME_LN, InitiateRequest, InitiateResponse
+from hes.dlms.initiate import VAA_NAME_LN, VAA_NAME_SN, InitiateRequest, InitiateResponse
 from hes.dlms.security import CHALLENGE_OCTETS_MAX, CHALLENGE_OCTETS_MIN, SecurityError
 from hes.dlms.security.asymmetric import check_signer
 from hes.dlms.security.certificates import read_certificate
@@ -46,7 +46,7 @@ class Opening:
         if settings.security is not None and wants_key and len(dedicated_key) != settings.security.key_octets:
             raise LocalProtocolError(f"a dedicated key of this suite has {settings.security.key_octets} octets")
         self._settings, self._channel, self._challenge = settings, channel, challenge
-        self._request = InitiateRequest(settings.conformance, settings.max_receive_pdu_size, dedicated_key)
+        self._request = InitiateRequest(settings.proposed, settings.max_receive_pdu_size, dedicated_key)
         self._hls: HlsSide | None = None
         self.initiate = replace(self._request, dedicated_key=b"").encode()
 
@@ -117,8 +117,10 @@ class Opening:
         granted = initiate.decode(user_information)
         if not isinstance(granted, InitiateResponse):
             raise RemoteProtocolError("an accepted association without an initiate response")
-        if granted.vaa_name != VAA_NAME_LN:
-            raise RemoteProtocolError(f"VAA name {granted.vaa_name:04X} is not that of logical names")
+        short_names = self._settings.short_names
+        if granted.vaa_name != (VAA_NAME_SN if short_names else VAA_NAME_LN):
+            kind = "short" if short_names else "logical"
+            raise RemoteProtocolError(f"VAA name {granted.vaa_name:04X} is not that of {kind} names")
         return granted
 
     def _hls_proof(self, aare: Aare) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from hes.dlms.codes import ApplicationContext, Conformance, Mechanism
+from hes.dlms.codes import LOGICAL_NAMES_ONLY, SHORT_NAMES_ONLY, ApplicationContext, Conformance, Mechanism
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SUITES, EncryptionKeys, SecurityControl
 from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.dlms.security.ciphering import CipheringStyle
@@ -25,6 +25,7 @@ CLIENT_CONFORMANCE: Final = (  # what this client can do, and no more
     | Conformance.SELECTIVE_ACCESS
     | Conformance.EVENT_NOTIFICATION
     | Conformance.ACTION
+    | SHORT_NAMES_ONLY
 )
 NO_PAIRS: Final = AsymmetricKeys()
 MAX_RECEIVE_PDU_SIZE: Final = 0xFFFF  # octets; the wrapper carries no more
@@ -85,7 +86,8 @@ class ClientSettings:
     password: LLS password, or the secret of HLS with MD5, SHA-1 or SHA-256. manufacturer_hls: makes the proofs of
     mechanism 2. user_id: who uses this client, for servers that keep a list of users. max_receive_pdu_size: octets of
     the longest APDU the client takes, 0 for no limit.
-    checked: False lets a conformance test ask for what was not negotiated.
+    short_names: refer to objects by short names; of `conformance`, only what belongs to the kind of names is proposed.
+    checked: False lets a conformance test propose anything, and ask for what was not negotiated.
     """
 
     client_sap: int = 16
@@ -99,6 +101,7 @@ class ClientSettings:
     checked: bool = True
     manufacturer_hls: ManufacturerHls | None = None
     user_id: int | None = None
+    short_names: bool = False
 
     def __post_init__(self) -> None:
         mechanism, security = self.mechanism, self.security
@@ -119,4 +122,13 @@ class ClientSettings:
     @property
     def context(self) -> ApplicationContext:
         ciphered = self.security is not None and self.security.ciphered
+        if self.short_names:
+            return ApplicationContext.SN_CIPHERED if ciphered else ApplicationContext.SN
         return ApplicationContext.LN_CIPHERED if ciphered else ApplicationContext.LN
+
+    @property
+    def proposed(self) -> Conformance:
+        """What the client offers in its context."""
+        if not self.checked:
+            return self.conformance
+        return self.conformance & ~(LOGICAL_NAMES_ONLY if self.short_names else SHORT_NAMES_ONLY)

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.constant_time import bytes_eq
 from hes.dlms.acse import Aare, Aarq
 from hes.dlms.apdu import ConfirmedServiceError
 from hes.dlms.codes import (
+    LOGICAL_NAMES_ONLY,
+    SHORT_NAMES_ONLY,
     AcseDiagnostic,
     ApplicationContext,
     ApplicationReferenceError,
@@ -119,30 +121,11 @@ def is_ciphered(aarq: Aarq) -> bool:
 
 
 _CIPHERED: Final = frozenset(context for context in ApplicationContext if context.ciphered)
-_SHORT_NAMES_ONLY: Final = (
-    Conformance.READ
-    | Conformance.WRITE
-    | Conformance.UNCONFIRMED_WRITE
-    | Conformance.INFORMATION_REPORT
-    | Conformance.PARAMETERIZED_ACCESS
-)
-_LOGICAL_NAMES_ONLY: Final = (
-    Conformance.ATTRIBUTE0_SET
-    | Conformance.PRIORITY_MANAGEMENT
-    | Conformance.ATTRIBUTE0_GET
-    | Conformance.BLOCK_TRANSFER_ACTION
-    | Conformance.ACCESS
-    | Conformance.GET
-    | Conformance.SET
-    | Conformance.SELECTIVE_ACCESS
-    | Conformance.EVENT_NOTIFICATION
-    | Conformance.ACTION
-)
 
 
 def offered(context: ApplicationContext, client: ClientAccess) -> Conformance:
     """What the client may have in that context: services that refer by the other kind of name are none of it."""
-    return client.conformance & ~(_LOGICAL_NAMES_ONLY if context.short_names else _SHORT_NAMES_ONLY)
+    return client.conformance & ~(LOGICAL_NAMES_ONLY if context.short_names else SHORT_NAMES_ONLY)
 
 
 def client_title(aarq: Aarq, client: ClientAccess) -> bytes:
