@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final, Literal, TypeAlias
 
 from hes.cli.meter_times import with_sign
-from hes.cli.read_values import ProfileTable, Reading, decode, filled_rows, scaler_attribute
+from hes.cli.read_values import SCALED, ProfileTable, Reading, decode, filled_rows, scaler_attribute
 from hes.dlms import axdr, profile_buffer
 from hes.dlms.apdu import AttributeDescriptor, ExceptionResponse
 from hes.dlms.cosem.profile_generic import capture_objects_from_value
 from hes.dlms.cosem.registers import ScalerUnit
+from hes.dlms.data import Data
 from hes.dlms.inspect.noting_reader import code_text
 from hes.dlms.selective_access import CaptureObject
 from hes.errors import AccessDenied, RemoteProtocolError
@@ -18,20 +21,34 @@ from hes.protocols.dlms_cosem import DlmsSession
 CAPTURE_OBJECTS: Final = 3
 CAPTURE_PERIOD: Final = 4
 
+ScalerUnits: TypeAlias = dict[tuple[int, bytes, int], ScalerUnit | None]
+"""By class, logical name and attribute that holds them; None where there is none to be had."""
+
 
 class MeterReader:
     """Reads one object after another. deviation_sign: as in `ConnectPlan`. What is constant is asked for once."""
 
-    def __init__(self, dlms: DlmsSession, deviation_sign: Literal[1, -1]) -> None:
+    def __init__(
+        self, dlms: DlmsSession, deviation_sign: Literal[1, -1], known_scaler_units: ScalerUnits | None = None
+    ) -> None:
+        """known_scaler_units: from a reader before this one, where a connection was opened again."""
         self.dlms = dlms
         self.deviation_sign = deviation_sign
-        self._scaler_units: dict[tuple[int, bytes, int], ScalerUnit | None] = {}
+        self.known_scaler_units: ScalerUnits = {} if known_scaler_units is None else known_scaler_units
 
     async def reading(self, descriptor: AttributeDescriptor) -> Reading:
         """One attribute with its scaler and unit. Raises AccessDenied when the device refuses the attribute."""
         data = decode(await self.dlms.get(*descriptor))
+        self._note_scaler_unit(descriptor, data)
         scaler_unit = await self.scaler_unit(*descriptor)
         return Reading(descriptor=descriptor, data=data, scaler_unit=scaler_unit, deviation_sign=self.deviation_sign)
+
+    def _note_scaler_unit(self, descriptor: AttributeDescriptor, data: Data) -> None:
+        """What is read for itself need not be read again for the value beside it."""
+        class_id, obis, attribute = descriptor
+        if SCALED.get(class_id, (frozenset[int](), 0))[1] == attribute:
+            with suppress(RemoteProtocolError):
+                self.known_scaler_units[class_id, bytes(obis), attribute] = ScalerUnit.from_value(axdr.plain(data))
 
     async def scaler_unit(self, class_id: int, obis: bytes, attribute: int) -> ScalerUnit | None:
         """Scaler and unit of a register's value; None when it has none, does not tell or tells nonsense."""
@@ -39,9 +56,9 @@ class MeterReader:
         if scaler is None:
             return None
         key = (class_id, bytes(obis), scaler)
-        if key not in self._scaler_units:
-            self._scaler_units[key] = await self._asked_scaler_unit(class_id, obis, scaler)
-        return self._scaler_units[key]
+        if key not in self.known_scaler_units:
+            self.known_scaler_units[key] = await self._asked_scaler_unit(class_id, obis, scaler)
+        return self.known_scaler_units[key]
 
     async def _asked_scaler_unit(self, class_id: int, obis: bytes, attribute: int) -> ScalerUnit | None:
         try:
@@ -55,6 +72,11 @@ class MeterReader:
         captured, _ = axdr.decode_value(await self.dlms.get(class_id, obis, CAPTURE_OBJECTS))
         return capture_objects_from_value(captured)
 
+    async def units(self, columns: Sequence[CaptureObject]) -> tuple[ScalerUnit | None, ...]:
+        """Scaler and unit by column."""
+        found = [await self.scaler_unit(column.class_id, column.obis, column.attribute) for column in columns]
+        return tuple(found)
+
     async def table(
         self, descriptor: AttributeDescriptor, columns: tuple[CaptureObject, ...], selection: bytes
     ) -> ProfileTable:
@@ -65,11 +87,10 @@ class MeterReader:
         if any(None in row for row in rows):
             value, _ = axdr.decode_value(await self.dlms.get(class_id, obis, CAPTURE_PERIOD))
             period_s = value if type(value) is int else 0
-        units = [await self.scaler_unit(column.class_id, column.obis, column.attribute) for column in columns]
         return ProfileTable(
             descriptor=descriptor,
             columns=columns,
-            scaler_units=tuple(units),
+            scaler_units=await self.units(columns),
             rows=with_sign(filled_rows(rows, columns, period_s), self.deviation_sign),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from hes.cli.read_link import Session, set_link_up
@@ -20,9 +21,14 @@ from hes.protocols.wrapper_session import ExchangeTimeout
 DATA_CLASS = 1
 
 
-async def open_association(plan: ConnectPlan, session: Session, entropy: Entropy) -> tuple[DlmsSession, Associated]:
-    """The association that the plan names, on a connection that is there. Raises HesErrors that name options."""
-    counter = plan.counter or 0
+async def open_association(
+    plan: ConnectPlan, session: Session, entropy: Entropy, *, send_counter: Callable[[], int] | None = None
+) -> tuple[DlmsSession, Associated]:
+    """The association that the plan names, on a connection that is there. Raises HesErrors that name options.
+
+    send_counter: gives one fresh counter after another where several associations follow on the counter of the plan.
+    """
+    counter: Callable[[], int] | int = send_counter or plan.counter or 0
     if plan.reads_counter:
         counter = await read_counter(plan, session, entropy)
     dlms = dlms_session(Client(plan.settings, send_counter=counter), session, entropy)

@@ -18,7 +18,7 @@ from hes.dlms.cosem_time import CosemDateTime
 from hes.dlms.data import Data, Tag
 from hes.dlms.inspect.data_nodes import describe, octets_as_date_time, value_node
 from hes.dlms.inspect.meanings import shape_of
-from hes.dlms.inspect.node import render_text, to_json
+from hes.dlms.inspect.node import Node, render_text, to_json
 from hes.dlms.obis import Obis
 from hes.dlms.obis_names import name
 from hes.dlms.selective_access import CaptureObject
@@ -85,7 +85,14 @@ class Reading:
             return render_text(value_node(shown, self.label, shape_of(self.descriptor)))
         if shown.tag is Tag.OCTET_STRING and _is_text(shown.value):
             return str(shown.value.decode("ascii"))
+        if shown.tag in (Tag.VISIBLE_STRING, Tag.UTF8_STRING) and shown.value.isprintable():
+            return str(shown.value)
         return describe(shown, shape_of(self.descriptor))[0]
+
+    def node(self) -> Node | None:
+        """The value as a tree, times in the usual sense; None when it was not read."""
+        shown = self._shown()
+        return None if shown is None else value_node(shown, self.label, shape_of(self.descriptor))
 
     def _shown(self) -> Data | None:
         """The value with times in the usual sense."""

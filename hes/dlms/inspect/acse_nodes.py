@@ -13,37 +13,19 @@ from hes.dlms import acse, ber
 from hes.dlms.codes import (
     AcseDiagnostic,
     ApduTag,
-    ApplicationContext,
     AssociationResult,
-    Mechanism,
     ProviderDiagnostic,
     ReleaseReason,
     code,
 )
 from hes.dlms.inspect.apdu_nodes import Inspected, apdu_name
+from hes.dlms.inspect.meanings import CONTEXT_WORDS, MECHANISM_WORDS
 from hes.dlms.inspect.node import Node, fault_of, faults
 from hes.dlms.inspect.noting_reader import code_text
 from hes.errors import RemoteProtocolError
 
 Inside = Callable[[bytes, int], Node]
 """Makes the node of the xDLMS APDU in the user information: its octets, and where they start."""
-
-CONTEXT_WORDS: Final = {
-    ApplicationContext.LN: "logical names, no ciphering",
-    ApplicationContext.SN: "short names, no ciphering",
-    ApplicationContext.LN_CIPHERED: "logical names, with ciphering",
-    ApplicationContext.SN_CIPHERED: "short names, with ciphering",
-}
-MECHANISM_WORDS: Final = {
-    Mechanism.NONE: "none (lowest level)",
-    Mechanism.LLS: "password (low level)",
-    Mechanism.HLS: "manufacturer's own (high level)",
-    Mechanism.HLS_MD5: "MD5 (high level)",
-    Mechanism.HLS_SHA1: "SHA-1 (high level)",
-    Mechanism.HLS_GMAC: "GMAC (high level)",
-    Mechanism.HLS_SHA256: "SHA-256 (high level)",
-    Mechanism.HLS_ECDSA: "ECDSA (high level)",
-}
 
 _USER_INFORMATION: Final = 0xBE
 Reading = tuple[str, Any]

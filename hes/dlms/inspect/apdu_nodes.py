@@ -13,9 +13,9 @@ from typing import Any, Final
 from hes.dlms import apdu as apdus
 from hes.dlms import initiate
 from hes.dlms.codes import ApduTag
-from hes.dlms.inspect.meanings import Subject, shape_of
+from hes.dlms.inspect.meanings import Subject, conformance_text, shape_of
 from hes.dlms.inspect.node import Node, fault, fault_of
-from hes.dlms.inspect.noting_reader import NotingReader, Shapes, conformance_text
+from hes.dlms.inspect.noting_reader import NotingReader, Shapes
 from hes.dlms.xdlms.common import Reader
 from hes.errors import RemoteProtocolError
 

@@ -25,6 +25,7 @@ _NUMBERS: Final = frozenset(
         Tag.LONG64, Tag.LONG64_UNSIGNED, Tag.ENUM,
     }
 )  # fmt: skip
+_SPOKEN: Final = frozenset({Tag.OCTET_STRING, Tag.BIT_STRING})
 # an octet-string of 12 is shown as a date-time when its year is one that a meter can have lived in, or a wildcard
 _YEARS: Final = range(1990, 2101)
 
@@ -67,6 +68,10 @@ def describe(data: Data, shape: Shape = ANYTHING) -> tuple[str, Any]:
     tag, value = data
     if shape.is_secret:
         return "(not shown)", None
+    if shape.says is not None and tag in _SPOKEN:
+        said, held = shape.says(value), value if isinstance(value, str) else value.hex()
+        if said:
+            return f"{held} ({said})", held
     if tag in (Tag.NULL, Tag.DONT_CARE):
         return "", None
     if tag is Tag.OCTET_STRING:
@@ -158,7 +163,7 @@ def _number(value: int, shape: Shape) -> str:
     if shape.is_class:
         known = class_name(value)
         return f"{value} {known}" if known else str(value)
-    word = shape.words.get(value)
+    word = shape.words.get(value) or shape.unit
     return f"{value} {word}" if word else str(value)
 
 

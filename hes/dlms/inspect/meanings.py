@@ -8,16 +8,21 @@ Source: docs/protocols/cosem-objects.md §1, §2 (image status), §3 (disconnect
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
+from hes.dlms import acse
+from hes.dlms.codes import ApplicationContext, Conformance, Mechanism
 from hes.dlms.cosem.interface_classes import interface_class, name_of, name_of_method
 from hes.dlms.cosem.registers import UNITS
 from hes.dlms.obis import OBIS_OCTETS, Obis
 from hes.dlms.obis_names import labelled, name
 from hes.dlms.xdlms.common import AttributeDescriptor, MethodDescriptor
+
+TITLE_OCTETS: Final = 8
+CONFORMANCE_BITS: Final = 24
 
 Subject = AttributeDescriptor | MethodDescriptor
 
@@ -28,6 +33,8 @@ class Shape:
 
     members: names and shapes of a structure's members, in order. each: the shape of every element of an array.
     words: what a number stands for. is_class: the number is a class_id. is_secret: the value is not shown.
+    says: what octets or bits say, "" where they say nothing that is known; the octets are shown as well. unit: of a
+    number whose unit is fixed by the class.
     """
 
     members: tuple[tuple[str, Shape], ...] = ()
@@ -35,11 +42,30 @@ class Shape:
     words: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     is_class: bool = False
     is_secret: bool = False
+    says: Callable[[Any], str] | None = None
+    unit: str = ""
 
     def member(self, index: int) -> tuple[str, Shape]:
         """Name and shape of a structure's member; its number and nothing known where there are more than expected."""
         return self.members[index] if index < len(self.members) else (f"[{index}]", ANYTHING)
 
+
+CONTEXT_WORDS: Final = {
+    ApplicationContext.LN: "logical names, no ciphering",
+    ApplicationContext.SN: "short names, no ciphering",
+    ApplicationContext.LN_CIPHERED: "logical names, with ciphering",
+    ApplicationContext.SN_CIPHERED: "short names, with ciphering",
+}
+MECHANISM_WORDS: Final = {
+    Mechanism.NONE: "none (lowest level)",
+    Mechanism.LLS: "password (low level)",
+    Mechanism.HLS: "manufacturer's own (high level)",
+    Mechanism.HLS_MD5: "MD5 (high level)",
+    Mechanism.HLS_SHA1: "SHA-1 (high level)",
+    Mechanism.HLS_GMAC: "GMAC (high level)",
+    Mechanism.HLS_SHA256: "SHA-256 (high level)",
+    Mechanism.HLS_ECDSA: "ECDSA (high level)",
+}
 
 ANYTHING: Final = Shape()
 
@@ -73,15 +99,42 @@ _IMAGE_STATES = _words(
     activation_initiated=5, activation_successful=6, activation_failed=7,
 )  # fmt: skip
 _SECRET = Shape(is_secret=True)
+_SECONDS = Shape(unit="s")
+_MINUTES = Shape(unit="min")
+
+
+def _context_name(octets: bytes) -> str:
+    known = acse.CONTEXT_NAMES.get(octets)
+    return CONTEXT_WORDS[known] if known is not None else ""
+
+
+def _mechanism_name(octets: bytes) -> str:
+    known = acse.MECHANISM_NAMES.get(octets)
+    return MECHANISM_WORDS[known] if known is not None else ""
+
+
+def _conformance(bits: str) -> str:
+    return conformance_text(int(bits, 2)) if len(bits) == CONFORMANCE_BITS else ""
+
+
+def _title(octets: bytes) -> str:
+    """The maker in a system title."""
+    maker = octets[:3]
+    return maker.decode("ascii") if len(octets) == TITLE_OCTETS and maker.isalpha() and maker.isascii() else ""
+
 
 ATTRIBUTES: Final[dict[tuple[int, int], Shape]] = {
     (3, 3): _SCALER_UNIT,
     (4, 3): _SCALER_UNIT,
     (5, 4): _SCALER_UNIT,
     (61, 4): _SCALER_UNIT,
+    (5, 8): _SECONDS,
     (7, 3): Shape(each=_CAPTURE_OBJECT),
+    (7, 4): _SECONDS,
     (7, 5): _words(FIFO=1, LIFO=2, largest=3, smallest=4, nearest_to_zero=5, farthest_from_zero=6),
     (7, 6): _CAPTURE_OBJECT,
+    (8, 3): _MINUTES,
+    (8, 7): _MINUTES,
     (9, 2): Shape(
         each=_struct(
             "script",
@@ -96,7 +149,16 @@ ATTRIBUTES: Final[dict[tuple[int, int], Shape]] = {
     (11, 2): Shape(each=_struct("index", "date", "day")),
     (15, 2): Shape(each=_struct(_CLASS, "version", "logical name", ("access rights", _ACCESS_RIGHTS))),
     (15, 3): _struct("client SAP", "server SAP"),
-    (15, 5): _struct("conformance", "max receive PDU size", "max send PDU size", "DLMS version", "QoS", "cyphering"),
+    (15, 4): Shape(says=_context_name),
+    (15, 5): _struct(
+        ("conformance", Shape(says=_conformance)),
+        "max receive PDU size",
+        "max send PDU size",
+        "DLMS version",
+        "QoS",
+        "cyphering",
+    ),
+    (15, 6): Shape(says=_mechanism_name),
     (15, 7): _SECRET,
     (15, 8): _words(non_associated=0, association_pending=1, associated=2),
     (17, 2): Shape(each=_struct("SAP", "logical device name")),
@@ -106,6 +168,8 @@ ATTRIBUTES: Final[dict[tuple[int, int], Shape]] = {
     (22, 4): Shape(each=_struct("time", "date")),
     (40, 2): Shape(each=_CAPTURE_OBJECT),
     (64, 3): _words(suite_0=0, suite_1=1, suite_2=2),
+    (64, 4): Shape(says=_title),
+    (64, 5): Shape(says=_title),
     (70, 3): _CONTROL_STATES,
 }
 METHODS: Final[dict[tuple[int, int], Shape]] = {
@@ -165,3 +229,11 @@ def column_name(class_id: int, obis: bytes, attribute: int, data_index: int) -> 
 
 def _is_method(subject: Subject) -> bool:
     return isinstance(subject, MethodDescriptor)
+
+
+def conformance_text(conformance: int) -> str:
+    """The services by name, and the bits that have none in hex."""
+    known = [bit for bit in Conformance if conformance & bit]
+    names = [str(bit.name).lower().replace("_", "-") for bit in known]
+    rest = conformance & ~sum(known)
+    return ", ".join([*names, f"reserved {rest:06X}"] if rest else names) or "none"

@@ -57,26 +57,27 @@ def faults(node: Node) -> Iterator[Node]:
         yield from faults(child)
 
 
-def render_text(node: Node, *, items_max: int | None = None, offsets: bool = False) -> str:
+def render_text(node: Node, *, items_max: int | None = None, offsets: bool = False, types: bool = True) -> str:
     """The tree as indented lines, without a line end after the last.
 
     items_max: of an array show no more elements than that (the first ones and the last), and shorten long values;
-    None shows everything. offsets: begin each line with the offset and length of its octets.
+    None shows everything. offsets: begin each line with the offset and length of its octets. types: end it with the
+    COSEM type.
     """
-    return "\n".join(_lines(node, 0, items_max, offsets))
+    return "\n".join(_lines(node, 0, items_max, offsets=offsets, types=types))
 
 
-def _lines(node: Node, depth: int, items_max: int | None, offsets: bool) -> Iterator[str]:
+def _lines(node: Node, depth: int, items_max: int | None, *, offsets: bool, types: bool) -> Iterator[str]:
     place = f"{node.offset:5d}+{node.length:<5d} " if offsets else ""
-    yield place + INDENT * depth + _line(node, short=items_max is not None)
+    yield place + INDENT * depth + _line(node, short=items_max is not None, types=types)
     children, left_out = _shortened(node, items_max)
     for index, child in enumerate(children):
         if left_out and index == len(children) - 1:
             yield " " * len(place) + INDENT * (depth + 1) + f"... {left_out} more ..."
-        yield from _lines(child, depth + 1, items_max, offsets)
+        yield from _lines(child, depth + 1, items_max, offsets=offsets, types=types)
 
 
-def _line(node: Node, *, short: bool) -> str:
+def _line(node: Node, *, short: bool, types: bool) -> str:
     value = node.value
     if short and len(value) > TEXT_LENGTH_MAX:
         value = f"{value[:TEXT_LENGTH_MAX]}... ({node.length} octets)"
@@ -85,7 +86,7 @@ def _line(node: Node, *, short: bool) -> str:
         text = f"!! {text}"
     if node.space:
         text = f"{text} [{node.space}]"
-    return f"{text} ({node.type_name})" if node.type_name else text
+    return f"{text} ({node.type_name})" if node.type_name and types else text
 
 
 def _shortened(node: Node, items_max: int | None) -> tuple[tuple[Node, ...], int]:

@@ -18,7 +18,6 @@ from typing import Any, Final
 from hes.dlms.codes import (
     ActionResult,
     ConfirmedService,
-    Conformance,
     DataAccessResult,
     ErrorGroup,
     ServiceError,
@@ -27,7 +26,16 @@ from hes.dlms.codes import (
     code,
 )
 from hes.dlms.inspect.data_nodes import data_node, octets_as_date_time
-from hes.dlms.inspect.meanings import ANYTHING, SELECTIONS, Shape, Subject, shape_of, subject_code, subject_text
+from hes.dlms.inspect.meanings import (
+    ANYTHING,
+    SELECTIONS,
+    Shape,
+    Subject,
+    conformance_text,
+    shape_of,
+    subject_code,
+    subject_text,
+)
 from hes.dlms.inspect.node import Node, fault_of
 from hes.dlms.obis import Obis
 from hes.dlms.xdlms.common import (
@@ -285,14 +293,6 @@ def code_text(member: Any) -> str:
     if isinstance(member, UnknownCode):
         return f"unknown ({int(member)})"
     return f"{member.name.lower().replace('_', '-')} ({int(member)})"
-
-
-def conformance_text(conformance: int) -> str:
-    """The services by name, and the bits that have none in hex."""
-    known = [bit for bit in Conformance if conformance & bit]
-    names = [str(bit.name).lower().replace("_", "-") for bit in known]
-    rest = conformance & ~sum(known)
-    return ", ".join([*names, f"reserved {rest:06X}"] if rest else names) or "none"
 
 
 def _invoke_text(invoke: int) -> str:

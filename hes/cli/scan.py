@@ -1,0 +1,83 @@
+"""List what a device has: logical devices, objects, access rights, values; write its profile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from typing import Any, Final
+
+import click
+
+from hes.cli.connect_options import connect_options, connecting
+from hes.cli.exit_status import ExitStatus
+from hes.cli.scan_device import scan_url
+from hes.cli.scan_json import scan_json
+from hes.cli.scan_text import WIDTH_DEFAULT, scan_lines
+from hes.entropy import SystemEntropy
+from hes.links.registry import Links
+
+WIDTH_MIN: Final = 80
+WIDTH_MAX: Final = 160
+CLEAR_LINE: Final = "\r\x1b[K"
+
+
+@click.command()
+@click.argument("url")
+@connect_options
+@click.option("--values/--no-values", default=True, show_default=True, help="Read every attribute that may be read.")
+@click.option("--only", is_flag=True, help="This logical device alone, not the others that its SAP assignment names.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def scan(url: str, *, values: bool, only: bool, as_json: bool, **given: Any) -> int:
+    """List what the device at URL has: tcp://192.0.2.7:4059, udp://, serial:///dev/ttyUSB0?baud=9600, pty://.
+
+    Shown are the logical devices (SAP assignment), the objects that this client may see (object list) with their
+    access rights, and the value of every attribute that may be read: registers with scaler and unit, profiles by their
+    columns, first and last row. Connection, client and keys are said as for `amiloop read`. Ctrl-C releases the
+    association and shows what was found.
+
+    Ends with status 1 when something that the object list offers was not given, 3 when the device refused the
+    association, 4 when it could not be reached.
+    """
+    connect = connecting(url, given)
+    plan = connect.plan
+    found = asyncio.run(
+        scan_url(
+            plan,
+            Links(),
+            SystemEntropy(),
+            values=values,
+            every_device=not only,
+            watch=_progress if sys.stderr.isatty() and connect.tap is None else _quiet,
+            tap=connect.tap,
+        )
+    )
+    if sys.stderr.isatty():
+        click.echo(CLEAR_LINE, err=True, nl=False)
+    for device in found.devices:
+        for finding in device.findings:
+            click.echo(f"note: logical device {device.server_sap}: {finding}", err=True)
+    if as_json:
+        click.echo(json.dumps(scan_json(found, plan), ensure_ascii=False, indent=2))
+    else:
+        click.echo("\n".join(scan_lines(found, plan, _width())))
+    if found.interrupted:
+        return ExitStatus.INTERRUPTED
+    return ExitStatus.OK if found.complete else ExitStatus.VERDICT_FAILED
+
+
+def _width() -> int:
+    """Columns to fill: those of the terminal within reason, of a file what one reads well."""
+    if not sys.stdout.isatty():
+        return WIDTH_DEFAULT
+    return min(max(shutil.get_terminal_size((WIDTH_DEFAULT, 24)).columns, WIDTH_MIN), WIDTH_MAX)
+
+
+def _progress(done: int, total: int, what: str) -> None:
+    share = f"{done}/{total} " if total else ""
+    click.echo(f"{CLEAR_LINE}{share}{what}"[:WIDTH_MIN], err=True, nl=False)
+
+
+def _quiet(done: int, total: int, what: str) -> None:
+    pass

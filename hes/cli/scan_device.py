@@ -1,0 +1,360 @@
+"""The conversation of `amiloop scan`: logical devices, object lists, then every attribute that may be read.
+
+What one attribute does wrong does not end the scan: a refusal, a value that breaks a rule or no answer in time is noted
+at the attribute. A lost connection is opened again, and the attribute that it was lost with is not asked for twice: it
+may be the reason. Devices that stop answering are given up after `SILENCES_MAX` attributes in succession.
+
+Each logical device gets a connection of its own. Buffers of profiles are never read whole unless they are short: the
+first and the last row are asked for by entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final, Protocol, TypeVar
+
+from hes.cli.meter_reader import MeterReader, why_not_read
+from hes.cli.opening import open_association, release
+from hes.cli.read_link import Session, explained, hang_up, open_session
+from hes.cli.read_plan import ConnectPlan
+from hes.cli.read_values import PROFILE_CLASS, SCALED, ProfileTable, Reading
+from hes.cli.scan_result import BufferSummary, Scan, ScannedAttribute, ScannedDevice, ScannedMethod, ScannedObject
+from hes.dlms import axdr
+from hes.dlms.apdu import AttributeDescriptor
+from hes.dlms.client.events import Associated
+from hes.dlms.codes import Conformance
+from hes.dlms.cosem.access_rights import attribute_right, method_right
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, ObjectListElement, object_list_from_value
+from hes.dlms.cosem.interface_classes import interface_class
+from hes.dlms.cosem.sap_assignment import SAP_ASSIGNMENT_NAME, sap_list_from_value
+from hes.dlms.hdlc.address import ServerAddress
+from hes.dlms.obis import Obis
+from hes.dlms.selective_access import by_entry
+from hes.entropy import Entropy
+from hes.errors import AccessDenied, HesError, LinkError, RemoteProtocolError
+from hes.links.registry import Links
+from hes.protocols.dlms_cosem import DlmsSession
+from hes.protocols.hdlc_session import HdlcSession
+from hes.protocols.wrapper_session import ExchangeTimeout, FrameTap, SessionLost
+
+ASSOCIATION_CLASS: Final = 15
+OBJECT_LIST: Final = 2
+SAP_CLASS: Final = 17
+SAP_LIST: Final = 2
+BUFFER: Final = 2
+ENTRIES_IN_USE: Final = 7
+LOGICAL_DEVICES_MAX: Final = 256
+OBJECTS_MAX: Final = 10_000
+SILENCES_MAX: Final = 3  # attributes in succession without an answer before a device is given up [A]
+READ_TIMES: Final = 30  # one attribute ends after so many times-out, however many blocks it comes in [A]
+SHORT_ROWS: Final = 2  # a buffer of so many rows is read whole
+CLOSING_S: Final = 5.0
+
+ValueT = TypeVar("ValueT")
+
+
+class Watch(Protocol):
+    """Told how far a scan is: attributes done, attributes in all (of this logical device), what comes next."""
+
+    def __call__(self, done: int, total: int, what: str) -> None: ...
+
+
+class GivenUp(LinkError):
+    """The device does not answer any more; what is known of it stays known."""
+
+
+async def scan_url(
+    plan: ConnectPlan,
+    links: Links,
+    entropy: Entropy,
+    *,
+    values: bool,
+    every_device: bool,
+    watch: Watch,
+    tap: FrameTap | None = None,
+) -> Scan:
+    """Scan the logical device of the plan, then the others that its SAP assignment names where `every_device`.
+
+    Cancelled, it releases the association and gives what it has, with `interrupted`. Raises HesErrors when the first
+    logical device cannot be opened or listed; a later one keeps its error.
+    """
+    scan = Scan(url=plan.url, framing="wrapper" if plan.hdlc is None else "hdlc")
+    task = asyncio.current_task()
+    opener = _Opener(plan, links, entropy, tap)
+    waiting = [plan.settings.server_sap]
+    try:
+        while waiting:
+            sap = waiting.pop(0)
+            device = ScannedDevice(sap, plan.settings.client_sap, sap_name=scan.saps.get(sap, ""))
+            scan.devices.append(device)
+            scanner = _DeviceScanner(opener.of(sap), device, scan.saps, values=values, watch=watch)
+            try:
+                await scanner.scan()
+            except HesError as error:
+                if len(scan.devices) == 1 and not device.objects:
+                    raise
+                device.error = error.message
+            finally:
+                await scanner.close()  # bounded; a second interrupt ends it at once
+            device.sap_name = scan.saps.get(sap, "")
+            if every_device and len(scan.devices) == 1:
+                waiting += sorted(other for other in scan.saps if other != sap)[: LOGICAL_DEVICES_MAX - 1]
+    except asyncio.CancelledError:
+        if task is None or not scan.devices:
+            raise
+        task.uncancel()
+        scan.interrupted = True
+    return scan
+
+
+class _Opener:
+    """Opens associations, as often as it takes. Counters that were given go on from one to the next."""
+
+    def __init__(self, plan: ConnectPlan, links: Links, entropy: Entropy, tap: FrameTap | None) -> None:
+        self.plan = plan
+        self._links, self._entropy, self._tap = links, entropy, tap
+        self._counter = plan.counter
+
+    def of(self, server_sap: int) -> _Opener:
+        """The same way to another logical device behind it."""
+        if server_sap == self.plan.settings.server_sap:
+            return self
+        settings = replace(self.plan.settings, server_sap=server_sap)
+        hdlc = self.plan.hdlc
+        address = None if hdlc is None else ServerAddress(server_sap, hdlc.lower, hdlc.octets)
+        other = _Opener(replace(self.plan, settings=settings, hdlc=address), self._links, self._entropy, self._tap)
+        other._counter = self._counter
+        return other
+
+    def next_counter(self) -> int:
+        counter = self._counter or 0
+        self._counter = counter + 1
+        return counter
+
+    async def connect(self) -> Session:
+        return await open_session(self.plan, self._links, self._tap)
+
+    async def associate(self, session: Session) -> tuple[DlmsSession, Associated]:
+        counter = None if self._counter is None else self.next_counter
+        return await open_association(self.plan, session, self._entropy, send_counter=counter)
+
+
+class _DeviceScanner:
+    """One logical device, through one association after another if need be."""
+
+    def __init__(
+        self, opener: _Opener, device: ScannedDevice, saps: dict[int, str], *, values: bool, watch: Watch
+    ) -> None:
+        self._opener, self._device, self._saps = opener, device, saps
+        self._values, self._watch = values, watch
+        self._session: Session | None = None
+        self._meter: MeterReader | None = None
+        self._silences = 0
+
+    async def scan(self) -> None:
+        """Fill in the device. Raises HesErrors when it cannot be opened or listed, GivenUp when it falls silent."""
+        await self._open()
+        await self._list_logical_devices()
+        self._device.objects = await self._listed_objects()
+        if self._values:
+            await self._read_everything()
+        self._device.complete = True
+
+    async def close(self) -> None:
+        with suppress(HesError, TimeoutError):
+            async with asyncio.timeout(CLOSING_S):
+                if self._meter is not None:
+                    remark = await release(self._meter.dlms)
+                    self._device.findings += [remark] if remark else []
+                if self._session is not None:
+                    await hang_up(self._session)
+        if self._session is not None:
+            self._session.close()
+
+    # the way
+
+    async def _open(self) -> MeterReader:
+        plan = self._opener.plan
+        self._session = session = await self._opener.connect()
+        try:
+            dlms, associated = await self._opener.associate(session)
+        except SessionLost as error:
+            raise explained(error, plan) from error
+        if self._device.associated is None:
+            self._device.associated = associated
+            self._device.findings += [finding.text for finding in associated.findings]
+        known = self._meter.known_scaler_units if self._meter is not None else {}
+        self._meter = MeterReader(dlms, plan.deviation_sign, known)
+        return self._meter
+
+    async def _usable(self) -> MeterReader:
+        """The association, opened again where the connection or the HDLC link is gone."""
+        session, meter = self._session, self._meter
+        up = (
+            session is not None and session.connected and not (isinstance(session, HdlcSession) and not session.link_up)
+        )
+        if up and meter is not None:
+            return meter
+        if session is not None:
+            session.close()
+        self._device.findings.append("the connection was lost and opened again")
+        return await self._open()
+
+    async def _attempt(self, read: Callable[[MeterReader], Awaitable[ValueT]]) -> ValueT:
+        """One read through an association that is there. Raises AccessDenied for whatever went wrong with it alone,
+        GivenUp when nothing answers any more."""
+        try:
+            meter = await self._usable()
+        except HesError as error:
+            raise GivenUp(f"the connection was lost and could not be opened again: {error.message}") from error
+        try:
+            async with asyncio.timeout(self._opener.plan.timeout_s * READ_TIMES):
+                value = await read(meter)
+        except AccessDenied as error:
+            self._silences = 0
+            raise AccessDenied(why_not_read(error)) from error
+        except RemoteProtocolError as error:
+            self._silences = 0
+            raise AccessDenied(f"the answer breaks a rule: {error.message}") from error
+        except (TimeoutError, LinkError) as error:
+            self._silences += 1
+            if self._silences >= SILENCES_MAX:
+                raise GivenUp(
+                    f"{SILENCES_MAX} attributes in succession were not answered; the rest is not read."
+                ) from error
+            why = (
+                "no answer in time" if isinstance(error, TimeoutError | ExchangeTimeout) else "the connection was lost"
+            )
+            raise AccessDenied(why) from error
+        self._silences = 0
+        return value
+
+    # what there is
+
+    async def _list_logical_devices(self) -> None:
+        """The SAP assignment, once for all logical devices; most devices have it in the management one only."""
+        if self._saps:
+            return
+
+        async def read(meter: MeterReader) -> dict[int, bytes]:
+            encoded = await meter.dlms.get(SAP_CLASS, SAP_ASSIGNMENT_NAME, SAP_LIST)
+            return sap_list_from_value(axdr.decode_value(encoded)[0])
+
+        try:
+            found = await self._attempt(read)
+        except AccessDenied as error:
+            self._device.findings.append(f"the SAP assignment cannot be read: {error.message}")
+            return
+        self._saps |= {sap: octets.decode("ascii", "backslashreplace") for sap, octets in found.items()}
+
+    async def _listed_objects(self) -> list[ScannedObject]:
+        async def read(meter: MeterReader) -> list[ObjectListElement]:
+            encoded = await meter.dlms.get(ASSOCIATION_CLASS, CURRENT_ASSOCIATION, OBJECT_LIST)
+            return object_list_from_value(axdr.decode_value(encoded)[0])
+
+        self._watch(0, 0, "object list")
+        client = self._device.client_sap
+        try:
+            elements = await self._attempt(read)
+        except AccessDenied as error:
+            raise AccessDenied(
+                f"client {client} may not read the object list of logical device {self._device.server_sap} "
+                f"({error.message}): use another --client or --auth, or name objects in `amiloop read`."
+            ) from error
+        if len(elements) > OBJECTS_MAX:
+            self._device.findings.append(f"of {len(elements)} objects only the first {OBJECTS_MAX} are looked into")
+        version = next((each.version for each in elements if each.logical_name == CURRENT_ASSOCIATION), 0)
+        self._device.association_version = version
+        return [_scanned(element, version) for element in elements[:OBJECTS_MAX]]
+
+    # values
+
+    async def _read_everything(self) -> None:
+        """Registers and all else before profiles, whose columns need the units."""
+        work = [(each, attribute) for each in self._device.objects for attribute in _to_read(each)]
+        work.sort(key=lambda pair: pair[0].class_id == PROFILE_CLASS)
+        profiles = [each for each in self._device.objects if each.class_id == PROFILE_CLASS]
+        profiles = [each for each in profiles if _may_read(each, BUFFER)]
+        total = len(work) + len(profiles)
+        for done, (each, attribute) in enumerate(work):
+            self._watch(done, total, f"{each.class_name} {each.obis} {attribute.name}")
+            await self._read(each, attribute)
+        for done, each in enumerate(profiles, len(work)):
+            self._watch(done, total, f"{each.class_name} {each.obis} rows")
+            each.buffer = await self._summary(each)
+        self._watch(total, total, "done")
+
+    async def _read(self, each: ScannedObject, attribute: ScannedAttribute) -> None:
+        descriptor = AttributeDescriptor(each.class_id, each.obis, attribute.index)
+        try:
+            attribute.reading = await self._attempt(lambda meter: meter.reading(descriptor))
+        except AccessDenied as error:
+            attribute.reading = Reading(descriptor=descriptor, error=error.message)
+
+    async def _summary(self, each: ScannedObject) -> BufferSummary:
+        """First and last row of a profile."""
+        summary = BufferSummary()
+        held = each.reading(ENTRIES_IN_USE)
+        if held is not None and held.data is not None and type(held.data.value) is int:
+            summary.entries = held.data.value
+        try:
+            summary.table = await self._attempt(lambda meter: _first_and_last(meter, each, summary.entries))
+        except AccessDenied as error:
+            summary.error = error.message
+        return summary
+
+
+async def _first_and_last(meter: MeterReader, each: ScannedObject, entries: int | None) -> ProfileTable:
+    columns = await meter.columns(each.class_id, each.obis)
+    descriptor = AttributeDescriptor(each.class_id, each.obis, BUFFER)
+    if entries == 0:
+        return ProfileTable(descriptor=descriptor, columns=columns, scaler_units=await meter.units(columns), rows=())
+    if entries is not None and entries <= SHORT_ROWS:
+        return await meter.table(descriptor, columns, b"")
+    if Conformance.SELECTIVE_ACCESS not in meter.dlms.client.conformance:
+        raise AccessDenied("the device gives no parts of a profile; read it whole with amiloop read")
+    first = await meter.table(descriptor, columns, by_entry(1, 1))
+    if entries is None:
+        return first
+    last = await meter.table(descriptor, columns, by_entry(entries, entries))
+    return replace(first, rows=(*first.rows[:1], *last.rows[-1:]))
+
+
+def _scanned(element: ObjectListElement, association_version: int) -> ScannedObject:
+    """An object with its rights; names from its class in its version, else in the newest that is known."""
+    found = ScannedObject(element.class_id, element.version, Obis(element.logical_name))
+    known = interface_class(element.class_id, element.version) or interface_class(element.class_id)
+    names = known.attributes if known is not None else ()
+    methods = known.methods if known is not None else ()
+    for index, mode in sorted(element.attributes.items()):
+        right = attribute_right(mode, association_version)
+        found.attributes.append(ScannedAttribute(index, _name(names, index, "attribute"), mode, right))
+    for index, mode in sorted(element.methods.items()):
+        right = method_right(mode, association_version)
+        found.methods.append(ScannedMethod(index, _name(methods, index, "method"), mode, right))
+    return found
+
+
+def _name(names: tuple[str, ...], index: int, kind: str) -> str:
+    return names[index - 1] if 1 <= index <= len(names) else f"{kind} {index}"
+
+
+def _to_read(each: ScannedObject) -> list[ScannedAttribute]:
+    """What is read one by one, scalers before the values that need them. The logical name is known from the list, the
+    list itself was read, and buffers are summed up."""
+    left_out = {1}
+    if each.class_id == PROFILE_CLASS:
+        left_out.add(BUFFER)
+    if each.class_id == ASSOCIATION_CLASS and each.obis == CURRENT_ASSOCIATION:
+        left_out.add(OBJECT_LIST)
+    scaler = SCALED.get(each.class_id, (frozenset[int](), 0))[1]
+    chosen = [each for each in each.attributes if each.right.can_read and each.index not in left_out]
+    return sorted(chosen, key=lambda attribute: attribute.index != scaler)
+
+
+def _may_read(each: ScannedObject, index: int) -> bool:
+    found = each.attribute(index)
+    return found is not None and found.right.can_read
