@@ -16,6 +16,7 @@ from hes.cli.read_meter import read_meter
 from hes.cli.read_options import Moment, Reference, check_range
 from hes.cli.read_output import outcome_json, outcome_lines
 from hes.cli.read_plan import ReadPlan
+from hes.cli.read_profile import known_classes
 from hes.entropy import SystemEntropy
 from hes.links.registry import Links
 
@@ -57,6 +58,7 @@ def read(
         objects=objects or tuple(map(ObjectReference.parse, DEFAULT_OBJECTS)),
         first=_in_meter_sense(first, sign),
         last=_in_meter_sense(last, sign),
+        classes={} if connect.profile is None else known_classes(connect.profile),
     )
     outcome = asyncio.run(read_meter(plan, Links(), SystemEntropy(), connect.tap))
     for finding in outcome.findings:

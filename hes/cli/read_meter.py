@@ -99,7 +99,9 @@ class _Reader:
             return Reading(descriptor=descriptor, error=why_not_read(error))
 
     async def _class_of(self, obis: Obis) -> int:
-        """The class of an object, from the object list of this association, which is read once."""
+        """The class of an object: known, or from the object list of this association, which is read once."""
+        if bytes(obis) in self._plan.classes:
+            return self._plan.classes[bytes(obis)]
         if self._classes is None:
             try:
                 encoded = await self._dlms.get(ASSOCIATION_CLASS, CURRENT_ASSOCIATION, OBJECT_LIST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -63,13 +64,14 @@ class ConnectPlan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadPlan:
     """What to read, in that order. first, last: ends of the range of a profile as octets of a date-time as this meter
-    writes it, None for an open end.
+    writes it, None for an open end. classes: of objects that are known beforehand, by logical name.
     """
 
     connect: ConnectPlan
     objects: tuple[ObjectReference, ...]
     first: bytes | None = None
     last: bytes | None = None
+    classes: Mapping[bytes, int] = field(default_factory=dict)
 
 
 SYSTEM_TITLE = b"AMLREAD1"

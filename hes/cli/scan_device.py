@@ -293,6 +293,8 @@ class _DeviceScanner:
             attribute.reading = await self._attempt(lambda meter: meter.reading(descriptor))
         except AccessDenied as error:
             attribute.reading = Reading(descriptor=descriptor, error=error.message)
+            if self._meter is not None:  # a scaler that is not given is not asked for again with each value
+                self._meter.known_scaler_units.setdefault((each.class_id, bytes(each.obis), attribute.index), None)
 
     async def _summary(self, each: ScannedObject) -> BufferSummary:
         """First and last row of a profile."""

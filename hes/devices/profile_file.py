@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from hes import toml_file
+from hes.dlms.cosem.registers import UNITS as SIGNS
 from hes.dlms.obis import Obis
 from hes.errors import LocalProtocolError
 from hes.toml_parts import Part, may_mean
 
 ItemType = Literal[
-    "octet-string", "date-time", "unsigned", "long-unsigned", "double-long-unsigned", "double-long", "long64-unsigned"
-]
-MechanismName = Literal["none", "lls", "hls-gmac"]
+    "octet-string", "date-time", "unsigned", "long-unsigned", "double-long-unsigned", "double-long", "long64-unsigned",
+    "boolean", "enum", "integer", "long", "long64", "float32", "float64", "bcd", "bit-string", "visible-string",
+    "utf8-string", "date", "time",
+]  # fmt: skip
+MechanismName = Literal["none", "lls", "hls", "hls-md5", "hls-sha1", "hls-gmac", "hls-sha256", "hls-ecdsa"]
 Rights = Literal["counters", "read", "manage"]
 AddressFormat = Literal["ascii", "bcd"]
-UnitName = Literal["s", "W", "VA", "var", "Wh", "VAh", "varh", "A", "V", "Hz", ""]
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_S = 86_400
 QUARTER_S = 900
 CLASS_CLOCK = 8
-COLUMNS_MAX = 32
+CLASS_MAX = 0xFFFF
+COLUMNS_MAX = 64
+ITEMS_MAX = 2000
+ASSOCIATIONS_MAX = 32
+OBJECTS_MAX = 10_000
+LOGS_MAX = 32
 PDU_OCTETS_MIN, PDU_OCTETS_MAX = 64, 65_535
+UNITS: Mapping[str, int] = MappingProxyType({sign: number for number, sign in SIGNS.items()})
+"""Numbers of units by their sign."""
+_UNIT_NUMBER = re.compile(r"unit (\d{1,2}|1\d\d|2[0-4]\d|25[0-5])")
 _TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
 
 
@@ -67,7 +79,35 @@ def key(default: Any = ..., *, allowed: str, **limits: Any) -> Any:
     return Field(default, json_schema_extra={"allowed": allowed}, **limits)
 
 
+def _unit(text: str) -> str:
+    if text not in UNITS and not _UNIT_NUMBER.fullmatch(text):
+        raise ValueError(f"no unit is called {text!r}")
+    return text
+
+
+def unit_number(name: str) -> int:
+    """The DLMS number of a unit's sign, "" for none, or of "unit 99" for one that has no sign here."""
+    known = UNITS.get(name)
+    return int(name.removeprefix("unit ")) if known is None else known
+
+
+def object_name(text: str) -> tuple[int, Obis]:
+    """Class and logical name of "3/1.0.1.8.0.255". Raises ValueError."""
+    class_id, _, obis = text.partition("/")
+    if not (class_id.isascii() and class_id.isdigit() and int(class_id) <= CLASS_MAX):
+        raise ValueError(f"{text!r} is no object such as 3/1.0.1.8.0.255")
+    return int(class_id), Obis.parse(_obis(obis))
+
+
+def _object_name(text: str) -> str:
+    class_id, obis = object_name(text)
+    return f"{class_id}/{obis}"
+
+
 ObisText = Annotated[str, AfterValidator(_obis)]
+ObjectName = Annotated[str, AfterValidator(_object_name)]
+UnitName = Annotated[str, AfterValidator(_unit)]
+Index = Annotated[int, Field(ge=-128, le=127)]
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 TimeOfDayS = Annotated[int, BeforeValidator(_time_of_day)]
 Weekdays = Annotated[tuple[int, ...], BeforeValidator(_weekdays)]
@@ -96,7 +136,7 @@ class ProfileFile(Table):
         attribute: int = key(2, allowed="1..127", ge=1, le=127)
         type: ItemType = key(allowed="one of " + ", ".join(get_args(ItemType)))
         scaler: int = key(0, allowed="-9..9", ge=-9, le=9)
-        unit: UnitName = key("", allowed="one of " + ", ".join(repr(unit) for unit in get_args(UnitName)))
+        unit: UnitName = key("", allowed='a unit such as "Wh", "V" or ""')
 
     class Captured(Table):
         obis: ObisText = key(allowed=OBIS)
@@ -109,16 +149,23 @@ class ProfileFile(Table):
         obis: ObisText = key(allowed=OBIS)
         entries: int = key(allowed="1..10000 rows", ge=1, le=10_000)
         columns: tuple[str, ...] = key(allowed="names of [[item]] tables", min_length=2, max_length=COLUMNS_MAX)
-        codes: dict[Word, Annotated[int, Field(ge=0, le=65_535)]] = key(allowed="event = number")
+        codes: dict[Word, Annotated[int, Field(ge=0, le=65_535)]] = key({}, allowed="event = number")
 
     class Association(Table):
         name: Word = key(allowed=NAME)
-        client_sap: int = key(allowed="1..127", ge=1, le=127)
-        mechanism: MechanismName = key(allowed="one of none, lls, hls-gmac")
+        client_sap: int = key(allowed="1..255", ge=1, le=255)
+        mechanism: MechanismName = key(allowed="one of " + ", ".join(get_args(MechanismName)))
+        ciphered: bool | None = key(None, allowed="true or false; without it true for hls-gmac alone")
         rights: Rights = key(allowed="one of counters, read, manage")
 
+    class Object(Table):
+        version: int = key(0, allowed="0..255", ge=0, le=255)
+        read: tuple[Index, ...] = key((), allowed="numbers of attributes", max_length=256)
+        write: tuple[Index, ...] = key((), allowed="numbers of attributes", max_length=256)
+        call: tuple[Index, ...] = key((), allowed="numbers of methods", max_length=256)
+
     class Security(Table):
-        suite: Literal[0] = key(0, allowed="0")
+        suite: Literal[0, 1, 2] = key(0, allowed="0, 1 or 2")
         setup: ObisText = key("0.0.43.0.0.255", allowed=OBIS)
         invocation_counter: ObisText = key("0.0.43.1.0.255", allowed=OBIS)
 
@@ -144,21 +191,26 @@ class ProfileFile(Table):
     title: str = key(allowed="one line", min_length=1, max_length=120)
     origin: str = key(allowed="where the facts come from", min_length=1)
     licence: str = key(allowed="the licence of the data", min_length=1)
-    manufacturer: str = key(allowed="three upper-case letters (FLAG)", pattern=r"^[A-Z]{3}$")
-    firmware: str = key(allowed="1..32 visible characters", pattern=r"^[ -~]{1,32}$")
+    manufacturer: str = key("", allowed="three upper-case letters (FLAG)", pattern=r"^([A-Z]{3})?$")
+    firmware: str = key("", allowed="up to 32 visible characters", pattern=r"^[ -~]{0,32}$")
     phases: Literal[1, 3] = key(allowed="1 or 3")
-    server_sap: int = key(1, allowed="1..127", ge=1, le=127)
+    server_sap: int = key(1, allowed="1..16383", ge=1, le=16_383)
     max_pdu_octets: int = key(allowed="64..65535 octets", ge=PDU_OCTETS_MIN, le=PDU_OCTETS_MAX)
     clock: Clock = key(allowed="a [clock] table")
     security: Security = key(Security(), allowed="a [security] table")
-    disconnect: Disconnect = key(allowed="a [disconnect] table")
-    gateway: Gateway = key(allowed="a [gateway] table")
+    disconnect: Disconnect | None = key(None, allowed="a [disconnect] table")
+    gateway: Gateway = key(Gateway(address="ascii"), allowed="a [gateway] table")
     tariff: Tariff = key(Tariff(), allowed="a [tariff] table")
-    load_profile: Captured = key(allowed="a [load_profile] table")
-    billing: Captured = key(allowed="a [billing] table")
-    item: tuple[Item, ...] = key(allowed="[[item]] tables", min_length=1, max_length=200)
-    event_log: tuple[Log, ...] = key((), allowed="[[event_log]] tables", max_length=16)
-    association: tuple[Association, ...] = key(allowed="[[association]] tables", min_length=1, max_length=16)
+    load_profile: Captured | None = key(None, allowed="a [load_profile] table")
+    billing: Captured | None = key(None, allowed="a [billing] table")
+    item: tuple[Item, ...] = key(allowed="[[item]] tables", min_length=1, max_length=ITEMS_MAX)
+    event_log: tuple[Log, ...] = key((), allowed="[[event_log]] tables", max_length=LOGS_MAX)
+    association: tuple[Association, ...] = key(
+        allowed="[[association]] tables", min_length=1, max_length=ASSOCIATIONS_MAX
+    )
+    objects: dict[ObjectName, Object] = key(
+        {}, allowed='lines such as "3/1.0.1.8.0.255" = { read = [1, 2, 3] }', max_length=OBJECTS_MAX
+    )
 
 
 def read_profile_file(path: Path) -> ProfileFile:

@@ -17,16 +17,21 @@ from types import MappingProxyType
 from typing import Literal
 
 from hes import resources
-from hes.devices.profile_file import AddressFormat, ItemType, MechanismName, ProfileFile, Rights, read_profile_file
+from hes.devices.profile_file import (
+    AddressFormat,
+    ItemType,
+    MechanismName,
+    ProfileFile,
+    Rights,
+    object_name,
+    read_profile_file,
+    unit_number,
+)
 from hes.dlms.obis import Obis
 from hes.errors import ConfigError
 
 FOLDER = "fixtures/profiles"
 
-# DLMS unit numbers: docs/protocols/cosem-objects.md §1
-UNITS: Mapping[str, int] = MappingProxyType(
-    {"s": 7, "W": 27, "VA": 28, "var": 29, "Wh": 30, "VAh": 31, "varh": 32, "A": 33, "V": 35, "Hz": 44, "": 255}
-)
 CLASS_CLOCK = 8
 
 
@@ -113,10 +118,19 @@ class AssociationOffer:
     client_sap: int
     mechanism: MechanismName
     rights: Rights
+    ciphered: bool
 
-    @property
-    def ciphered(self) -> bool:
-        return self.mechanism == "hls-gmac"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownObject:
+    """One object as a client of the device sees it: which attributes it may read and write, which methods call."""
+
+    class_id: int
+    version: int
+    obis: Obis
+    read: tuple[int, ...]
+    write: tuple[int, ...]
+    call: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +141,14 @@ class TariffBand:
     weekdays: tuple[int, ...]
     from_s: int
     to_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisconnectOffer:
+    """The relay: where, and in which control mode (0..6)."""
+
+    obis: Obis
+    control_mode: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +172,11 @@ class GatewayAddressing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceProfile:
-    """A kind of meter. See the module for what it is for, docs of each part for units."""
+    """A kind of meter. See the module for what it is for, docs of each part for units.
+
+    A profile that was written by a scan may lack parts: `gaps` names them, and who asks for one gets a ConfigError.
+    objects: as the scanning client saw them; () in a profile that was written by hand.
+    """
 
     name: str
     title: str
@@ -166,16 +192,15 @@ class DeviceProfile:
     security_suite: int
     security_setup: Obis
     invocation_counter: Obis
-    disconnect_control: Obis
-    disconnect_mode: int
+    disconnect: DisconnectOffer | None
     items: tuple[DataItem, ...]
-    load_profile: CapturedProfile
-    billing: CapturedProfile
+    profiles: tuple[CapturedProfile, ...]
     event_logs: tuple[EventLog, ...]
     associations: tuple[AssociationOffer, ...]
     tariff_default_rate: int
     tariff_bands: tuple[TariffBand, ...]
     gateway: GatewayAddressing
+    objects: tuple[KnownObject, ...] = ()
 
     def item(self, name: str) -> DataItem:
         """The data item called `name`; KeyError when the meter has none."""
@@ -199,8 +224,47 @@ class DeviceProfile:
         raise KeyError(name)
 
     @property
-    def profiles(self) -> tuple[CapturedProfile, CapturedProfile]:
-        return (self.load_profile, self.billing)
+    def load_profile(self) -> CapturedProfile:
+        return self._captured("load-profile")
+
+    @property
+    def billing(self) -> CapturedProfile:
+        return self._captured("billing")
+
+    def _captured(self, name: str) -> CapturedProfile:
+        for captured in self.profiles:
+            if captured.name == name:
+                return captured
+        raise self._lacks(f"[{name.replace('-', '_')}]")
+
+    @property
+    def disconnect_control(self) -> Obis:
+        return self._switch().obis
+
+    @property
+    def disconnect_mode(self) -> int:
+        return self._switch().control_mode
+
+    def _switch(self) -> DisconnectOffer:
+        if self.disconnect is None:
+            raise self._lacks("[disconnect]")
+        return self.disconnect
+
+    def _lacks(self, part: str) -> ConfigError:
+        return ConfigError(f"the device profile {self.name} has no {part}: add it, or take another profile.")
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What a meter of this kind would have to have and the profile does not say, as keys of its file."""
+        held = {captured.name for captured in self.profiles}
+        said = {
+            "manufacturer": bool(self.manufacturer),
+            "firmware": bool(self.firmware),
+            "load_profile": "load-profile" in held,
+            "billing": "billing" in held,
+            "disconnect": self.disconnect is not None,
+        }
+        return tuple(part for part, there in said.items() if not there)
 
 
 def shipped() -> tuple[str, ...]:
@@ -236,11 +300,15 @@ def build(source: ProfileFile) -> DeviceProfile:
         security_suite=source.security.suite,
         security_setup=Obis.parse(source.security.setup),
         invocation_counter=Obis.parse(source.security.invocation_counter),
-        disconnect_control=Obis.parse(source.disconnect.obis),
-        disconnect_mode=source.disconnect.control_mode,
+        disconnect=None
+        if source.disconnect is None
+        else DisconnectOffer(obis=Obis.parse(source.disconnect.obis), control_mode=source.disconnect.control_mode),
         items=tuple(items.values()),
-        load_profile=_captured("load-profile", source.load_profile, items),
-        billing=_captured("billing", source.billing, items),
+        profiles=tuple(
+            _captured(name, captured, items)
+            for name, captured in (("load-profile", source.load_profile), ("billing", source.billing))
+            if captured is not None
+        ),
         event_logs=tuple(
             EventLog(
                 name=log.name,
@@ -253,7 +321,11 @@ def build(source: ProfileFile) -> DeviceProfile:
         ),
         associations=tuple(
             AssociationOffer(
-                name=offer.name, client_sap=offer.client_sap, mechanism=offer.mechanism, rights=offer.rights
+                name=offer.name,
+                client_sap=offer.client_sap,
+                mechanism=offer.mechanism,
+                rights=offer.rights,
+                ciphered=offer.mechanism == "hls-gmac" if offer.ciphered is None else offer.ciphered,
             )
             for offer in source.association
         ),
@@ -263,6 +335,14 @@ def build(source: ProfileFile) -> DeviceProfile:
             for band in source.tariff.band
         ),
         gateway=GatewayAddressing(network_id=source.gateway.network_id, format=source.gateway.address),
+        objects=tuple(_known_object(where, each) for where, each in source.objects.items()),
+    )
+
+
+def _known_object(where: str, entry: ProfileFile.Object) -> KnownObject:
+    class_id, obis = object_name(where)
+    return KnownObject(
+        class_id=class_id, version=entry.version, obis=obis, read=entry.read, write=entry.write, call=entry.call
     )
 
 
@@ -274,7 +354,7 @@ def _item(entry: ProfileFile.Item) -> DataItem:
         attribute=entry.attribute,
         type=entry.type,
         scaler=entry.scaler,
-        unit=UNITS[entry.unit],
+        unit=unit_number(entry.unit),
         unit_name=entry.unit,
     )
 

@@ -148,7 +148,12 @@ def _check_meters(world: Part, faults: Faults) -> None:
             if group.profile is not None and _check_known(
                 (*path, "profile"), group.profile, profiles.shipped(), profiles.load, faults
             ):
-                _check_association((*path, "profile"), profiles.load(group.profile), world.security, faults)
+                profile = profiles.load(group.profile)
+                if profile.gaps:
+                    faults.add(
+                        (*path, "profile"), f"{profile.name} is no whole meter: it has no {', '.join(profile.gaps)}"
+                    )
+                _check_association((*path, "profile"), profile, world.security, faults)
 
 
 def _check_known(

@@ -11,9 +11,14 @@ from hes.dlms.server import Server
 from hes.dlms.tests import bench_meter
 from hes.dlms.tests.bench_meter import DEVICE, BenchMeter
 
+SILENCE, HANG_UP = b"silence", b"hang up"
+
 
 class MeterOnTcp:
-    """`url` says where. silent: answer nothing. answer: what to do in place of the meter, None for its own answer."""
+    """`url` says where. silent: answer nothing. answer: what to do in place of the meter, None for its own answer.
+
+    What `answer` gives may be SILENCE or HANG_UP as well.
+    """
 
     def __init__(self, *, silent: bool = False, answer: Callable[[bytes], bytes | None] | None = None) -> None:
         self.meter = BenchMeter()
@@ -64,7 +69,9 @@ class _Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for source, destination, apdu in self._receiver.feed(data):
             answer = self._meter.respond(source, destination, apdu)
-            if answer is not None:
+            if answer == HANG_UP:
+                self._transport.close()
+            elif answer is not None and answer != SILENCE:
                 self._transport.write(wrapper.encode(destination, source, answer))
 
     def connection_lost(self, exc: Exception | None) -> None:
