@@ -10,7 +10,7 @@ Files: fixtures/profiles/*.toml. Facts: docs/protocols/cosem-objects.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -230,6 +230,10 @@ class DeviceProfile:
     @property
     def billing(self) -> CapturedProfile:
         return self._captured("billing")
+
+    def with_captured(self, captured: CapturedProfile) -> DeviceProfile:
+        """The same kind of meter with another profile in place of the one of that name."""
+        return replace(self, profiles=tuple(captured if each.name == captured.name else each for each in self.profiles))
 
     def _captured(self, name: str) -> CapturedProfile:
         for captured in self.profiles:

@@ -56,7 +56,7 @@ def meter_of(
 
 def minute_profile(entries: int) -> DeviceProfile:
     profile = profiles.load("ami-1p")
-    return replace(profile, load_profile=replace(profile.load_profile, capture_period_s=60, entries=entries))
+    return profile.with_captured(replace(profile.load_profile, capture_period_s=60, entries=entries))
 
 
 def stamps(rows: Sequence[bytes]) -> list[int]:
@@ -294,7 +294,7 @@ def test_a_register_starts_again_at_zero_where_its_type_ends() -> None:
         replace(column, item=replace(column.item, type="long-unsigned")) if column.name.startswith("active") else column
         for column in profile.load_profile.columns
     )
-    meter = meter_of(replace(profile, load_profile=replace(profile.load_profile, columns=columns)))
+    meter = meter_of(profile.with_captured(replace(profile.load_profile, columns=columns)))
     row = capture.rows(meter, meter.profile.load_profile, START_S, START_S, START_S)[0]
     truth = capture.true_values(meter, "load-profile", START_S, START_S)[0].values["active_import"]
     assert truth > 0xFFFF

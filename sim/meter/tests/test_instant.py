@@ -106,4 +106,4 @@ def test_a_profile_with_something_the_simulator_cannot_measure_is_refused() -> N
     )
     captured = replace(profile.load_profile, columns=columns)
     with pytest.raises(ConfigError, match="load-profile: the simulator cannot capture 'voltage_l1'"):
-        logical_device(replace(profile, load_profile=captured), zone("UTC"))
+        logical_device(profile.with_captured(captured), zone("UTC"))
