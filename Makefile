@@ -45,6 +45,9 @@ interop: $(VENV)/.test  ## other people's clients against the reference meter: e
 bench: $(VENV)/.test  ## speed beside other implementations, as ratios
 	@$(BIN)/python -m benches $(ARGS)
 
+fuzz: $(VENV)/.test  ## damaged octets for every decoder and state machine, ten million of them
+	@$(BIN)/python -m fuzz $(ARGS)
+
 clean:  ## remove the environment and the runs
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
