@@ -21,8 +21,18 @@ from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import ActionReply, Attribute, CosemObject, Method, attribute, constant, method
 from hes.dlms.cosem.device_time import Timekeeper
 from hes.dlms.cosem.disconnect_control import ControlState, DisconnectControl, Move, next_state
+from hes.dlms.cosem.generic_object import GenericObject
 from hes.dlms.cosem.inner_calls import InnerContext, ObjectAction, ScriptReference, ServiceId
-from hes.dlms.cosem.interface_classes import CLASSES, InterfaceClass, interface_class, name_of, name_of_method
+from hes.dlms.cosem.interface_classes import (
+    CLASSES,
+    InterfaceClass,
+    attribute_type,
+    conforms,
+    interface_class,
+    method_type,
+    name_of,
+    name_of_method,
+)
 from hes.dlms.cosem.local_time import UTC, LocalTime
 from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.cosem.object_state import ObjectStates, StatefulObject
@@ -57,6 +67,7 @@ __all__ = [
     "DemandRegister",
     "DisconnectControl",
     "ExtendedRegister",
+    "GenericObject",
     "InnerContext",
     "InterfaceClass",
     "LocalTime",
@@ -82,12 +93,15 @@ __all__ = [
     "StatefulObject",
     "Timekeeper",
     "attribute",
+    "attribute_type",
     "capture_objects_from_value",
+    "conforms",
     "constant",
     "date_time_of",
     "interface_class",
     "invocation_counter_name",
     "method",
+    "method_type",
     "name_of",
     "name_of_method",
     "next_state",

@@ -89,8 +89,9 @@ class LogicalDevice(Generic[I]):
         self._short_names: ShortNames[I] | None = None
         self.states = states
         stateful = [entry for entry in self if isinstance(entry, StatefulObject)]
-        if stateful and states is None:
-            raise LocalProtocolError(f"{stateful[0]!r} remembers its state: the device needs `states`")
+        changing = [entry for entry in stateful if entry.needs_states]
+        if changing and states is None:
+            raise LocalProtocolError(f"{changing[0]!r} remembers its state: the device needs `states`")
         self._stateful: list[StatefulObject[I, Any]] = stateful
         self._timed = [entry for entry in stateful if type(entry).next_deadline is not StatefulObject.next_deadline]
         self.timekeeper: Timekeeper[I] = timekeeper or self._own_clock()

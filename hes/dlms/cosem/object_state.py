@@ -82,6 +82,11 @@ class StatefulObject(CosemObject[I], Generic[I, S]):
         super().__init__(interface_class, logical_name, attributes, methods)
         self.initial = initial
 
+    @property
+    def needs_states(self) -> bool:
+        """Whether it can change at all: only then the device has to keep its state."""
+        return True
+
     def state(self, context: Context[I]) -> S:
         """What the object remembers of the context's instance."""
         states = context.device.states

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from hes.dlms import data
 from hes.dlms.cosem import interface_classes
@@ -23,16 +23,14 @@ from hes.dlms.cosem.cosem_object import (
     constant,
     method,
 )
+from hes.dlms.cosem.units import UNITS
 from hes.dlms.data import Data
 from hes.dlms.obis import Obis
 from hes.errors import RemoteProtocolError
 
-I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
+__all__ = ["UNITS", "DataObject", "DemandRegister", "ExtendedRegister", "Register", "ScalerUnit"]
 
-UNITS: Final = {  # docs/protocols/cosem-objects.md §1 (units)
-    1: "a", 2: "mo", 3: "wk", 4: "d", 5: "h", 6: "min", 7: "s", 8: "°", 9: "°C", 13: "m³", 27: "W", 28: "VA",
-    29: "var", 30: "Wh", 31: "VAh", 32: "varh", 33: "A", 35: "V", 44: "Hz", 56: "%", 70: "dBm", 255: "",
-}  # fmt: skip
+I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,6 @@ _METHOD_OFFSETS: Final[dict[int, int]] = {
 }
 _METHOD_OFFSETS_OF_VERSION: Final[dict[tuple[int, int], int]] = {
     (40, 0): 0x38,
-    (40, 1): 0x38,
     (72, 0): 0x60,
     (72, 1): 0x70,
 }

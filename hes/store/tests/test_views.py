@@ -167,7 +167,7 @@ def test_a_database_from_before_the_views_keeps_the_contract_once_it_is_opened(
         return await SqliteStore.open(path)
 
     asyncio.run(check(open_store))
-    assert ask(path, "SELECT version_num FROM alembic_version") == [("0002",)]
+    assert ask(path, "SELECT version_num FROM alembic_version") == [("0003",)]
 
 
 def test_what_was_stored_before_the_views_is_seen_through_them(tmp_path: Path) -> None:

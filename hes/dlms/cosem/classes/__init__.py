@@ -1,0 +1,1 @@
+"""Declarations of the COSEM interface classes, a file for each family."""
