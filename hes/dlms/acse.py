@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from hes.dlms import ber
@@ -31,6 +32,10 @@ from hes.dlms.codes import (
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 ACSE_OCTETS_MAX: Final = 0xFFFF
+KNOWN_OCTETS_MAX: Final = 128
+KNOWN_APDUS_MAX: Final = 256
+"""Answers and releases of a fleet are alike, so those that have been read are kept: so many, each at most so long. An
+AARQ is not: a password stands in it."""
 
 # 2.16.756.5.8.1.x and 2.16.756.5.8.2.x without their last arc
 _CONTEXT_ARC: Final = bytes.fromhex("60857405 0801")
@@ -50,6 +55,7 @@ _CONTEXT = 0xA1
 _USER_INFORMATION = 0xBE
 _CHAR_STRING = 0x80
 _RELEASE_REASON = 0x80
+_AUTHENTICATION = b"\x07\x80"  # bit string: the functional unit of authentication
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +85,9 @@ class Aarq:
     def encode(self) -> bytes:
         fields = _head(self.protocol_version, self.context)
         if self.calling_ap_title:
-            fields.append((0xA6, ber.encode(ber.OCTET_STRING, self.calling_ap_title)))
+            fields.append(ber.encode_wrapped(0xA6, ber.OCTET_STRING, self.calling_ap_title))
         if self.calling_ae_invocation_id is not None:
-            fields.append((0xA9, _encode_user_id(self.calling_ae_invocation_id)))
+            fields.append(ber.encode(0xA9, _encode_user_id(self.calling_ae_invocation_id)))
         _add_authentication(fields, 0x8A, self, 0xAC)
         return _encode(ApduTag.AARQ, fields, self, _AARQ_ORDER)
 
@@ -114,10 +120,10 @@ class Aare:
 
     def encode(self) -> bytes:
         fields = _head(self.protocol_version, self.context)
-        fields.append((0xA2, ber.encode_integer(self.result)))
-        fields.append((0xA3, ber.encode(0xA0 | self.diagnostic_source, ber.encode_integer(self.diagnostic))))
+        fields.append(ber.encode(0xA2, ber.encode_integer(self.result)))
+        fields.append(ber.encode_wrapped(0xA3, 0xA0 | self.diagnostic_source, ber.encode_integer(self.diagnostic)))
         if self.responding_ap_title:
-            fields.append((0xA4, ber.encode(ber.OCTET_STRING, self.responding_ap_title)))
+            fields.append(ber.encode_wrapped(0xA4, ber.OCTET_STRING, self.responding_ap_title))
         _add_authentication(fields, 0x88, self, 0xAA)
         return _encode(ApduTag.AARE, fields, self, _AARE_ORDER)
 
@@ -155,31 +161,36 @@ _RELEASE_ORDER = bytes.fromhex("80")
 
 # -- encoding --------------------------------------------------------------------------------------------------------
 
-_Field = tuple[int, bytes]
-_CONTEXT_FIELDS = {x: ber.encode(ber.OBJECT_IDENTIFIER, name) for name, x in CONTEXT_NAMES.items()}
-_MECHANISM_FIELDS = {x: name for name, x in MECHANISM_NAMES.items()}
+_CONTEXT_FIELDS: Final = {
+    context: ber.encode_wrapped(_CONTEXT, ber.OBJECT_IDENTIFIER, name) for name, context in CONTEXT_NAMES.items()
+}
+_MECHANISM_FIELDS: Final = {  # by their tag in AARQ and AARE
+    tag: {mechanism: ber.encode(tag, name) for name, mechanism in MECHANISM_NAMES.items()} for tag in (0x8B, 0x89)
+}
 
 
-def _encode(tag: int, fields: list[_Field], apdu: AcseApdu, order: bytes) -> bytes:
+def _encode(tag: int, fields: list[bytes], apdu: AcseApdu, order: bytes) -> bytes:
     """`fields` stand in their order already; those of `other` are sorted in, the user information comes last."""
     if apdu.other:
+        fields += [ber.encode(*tagged) for tagged in apdu.other]
         # a tag that has no place (find gives -1) goes behind those that have one
-        fields = sorted([*fields, *apdu.other], key=lambda tagged: order.find(tagged[0]) % (len(order) + 1))
+        fields.sort(key=lambda encoded: order.find(encoded[0]) % (len(order) + 1))
     if apdu.user_information:
-        fields.append((_USER_INFORMATION, ber.encode(ber.OCTET_STRING, apdu.user_information)))
-    return ber.encode(tag, b"".join([ber.encode(*tagged) for tagged in fields]))
+        fields.append(ber.encode_wrapped(_USER_INFORMATION, ber.OCTET_STRING, apdu.user_information))
+    return ber.encode(tag, b"".join(fields))
 
 
 def _encode_release(tag: int, release: Rlrq | Rlre) -> bytes:
-    fields = [] if release.reason is None else [(_RELEASE_REASON, ber.encode_integer(release.reason)[2:])]
+    reason = release.reason
+    fields = [] if reason is None else [ber.encode(_RELEASE_REASON, ber.encode_integer(reason)[2:])]
     return _encode(tag, fields, release, _RELEASE_ORDER)
 
 
-def _head(protocol_version: str, context: ContextName) -> list[_Field]:
-    name = ber.encode(ber.OBJECT_IDENTIFIER, context) if isinstance(context, bytes) else _CONTEXT_FIELDS[context]
-    fields = [(_CONTEXT, name)]
+def _head(protocol_version: str, context: ContextName) -> list[bytes]:
+    name = _CONTEXT_FIELDS.get(context) if isinstance(context, ApplicationContext) else None
+    fields = [name or ber.encode_wrapped(_CONTEXT, ber.OBJECT_IDENTIFIER, bytes(context))]
     if protocol_version:
-        fields.insert(0, (_PROTOCOL_VERSION, ber.encode_bits(protocol_version)))
+        fields.insert(0, ber.encode(_PROTOCOL_VERSION, ber.encode_bits(protocol_version)))
     return fields
 
 
@@ -190,32 +201,42 @@ def _encode_user_id(user_id: int) -> bytes:
     return ber.encode(ber.INTEGER, user_id.to_bytes(max(1, (user_id.bit_length() + 7) // 8), "big"))
 
 
-def _add_authentication(fields: list[_Field], requirements_tag: int, apdu: Aarq | Aare, value_tag: int) -> None:
+def _add_authentication(fields: list[bytes], requirements_tag: int, apdu: Aarq | Aare, value_tag: int) -> None:
     if apdu.authentication:
-        fields.append((requirements_tag, b"\x07\x80"))
+        fields.append(bytes((requirements_tag, 2)) + _AUTHENTICATION)
     mechanism = apdu.mechanism
     if mechanism is not None:
-        name = mechanism if isinstance(mechanism, bytes) else _MECHANISM_FIELDS[mechanism]
-        fields.append((requirements_tag + 1, name))
+        tag = requirements_tag + 1
+        known = _MECHANISM_FIELDS[tag].get(mechanism) if isinstance(mechanism, Mechanism) else None
+        fields.append(known or ber.encode(tag, bytes(mechanism)))
     if apdu.authentication_value:
-        fields.append((value_tag, ber.encode(_CHAR_STRING, apdu.authentication_value)))
+        fields.append(ber.encode_wrapped(value_tag, _CHAR_STRING, apdu.authentication_value))
 
 
 # -- decoding --------------------------------------------------------------------------------------------------------
 
 
+# contents of fields that hold a name or a number from a table, so that these are looked up and not taken apart
+_KNOWN_CONTEXTS: Final = {encoded[2:]: context for context, encoded in _CONTEXT_FIELDS.items()}
+_KNOWN_RESULTS: Final = {ber.encode_integer(result): result for result in AssociationResult}
+_KNOWN_DIAGNOSTICS: Final[dict[bytes, tuple[DiagnosticSource, Diagnostic]]] = {
+    ber.encode(0xA0 | source, ber.encode_integer(diagnostic)): (source, diagnostic)
+    for source, table in (
+        (DiagnosticSource.SERVICE_USER, AcseDiagnostic),
+        (DiagnosticSource.SERVICE_PROVIDER, ProviderDiagnostic),
+    )
+    for diagnostic in table
+}
+
+
 class _Fields:
     """The fields of one APDU, each taken at most once by its tag; what nobody takes is `other`."""
 
+    __slots__ = ("octets", "spans")
+
     def __init__(self, octets: bytes, start: int, end: int) -> None:
         self.octets = octets
-        self.spans: dict[int, tuple[int, int]] = {}
-        while start < end:
-            tag, inner_start, inner_end = ber.read(octets, start, end)
-            if tag in self.spans:
-                raise RemoteProtocolError(f"ACSE field {tag:02X} comes twice", octet_offset=start)
-            self.spans[tag] = inner_start, inner_end
-            start = inner_end
+        self.spans = ber.read_all(octets, start, end)
 
     def required(self, tag: int, what: str) -> tuple[int, int]:
         span = self.spans.pop(tag, None)
@@ -224,9 +245,11 @@ class _Fields:
         return span
 
     def context(self) -> ContextName:
-        start, end = ber.read_only(
-            self.octets, *self.required(_CONTEXT, "application context name"), ber.OBJECT_IDENTIFIER, "context name"
-        )
+        start, end = self.required(_CONTEXT, "application context name")
+        known = _KNOWN_CONTEXTS.get(self.octets[start:end])
+        if known is not None:
+            return known
+        start, end = ber.read_only(self.octets, start, end, ber.OBJECT_IDENTIFIER, "context name")
         name = self.octets[start:end]
         return CONTEXT_NAMES.get(name, name)
 
@@ -241,16 +264,29 @@ class _Fields:
         span = self.spans.pop(tag, None)
         return "" if span is None else ber.bits(self.octets, *span, what)
 
+    def authentication(self, tag: int, what: str) -> bool:
+        span = self.spans.pop(tag, None)
+        if span is None:
+            return False
+        return self.octets[span[0] : span[1]] == _AUTHENTICATION or ber.bits(self.octets, *span, what)[:1] == "1"
+
     def wrapped(self, tag: int, inner_tag: int, what: str) -> bytes:
         """The octets of a field that holds exactly one field; b"" when it is absent."""
         span = self.spans.pop(tag, None)
         if span is None:
             return b""
-        start, end = ber.read_only(self.octets, *span, inner_tag, what)
-        return self.octets[start:end]
+        octets, (start, end) = self.octets, span
+        if start + 2 <= end and octets[start] == inner_tag and octets[start + 1] == end - start - 2 < 0x80:
+            return octets[start + 2 : end]
+        start, end = ber.read_only(octets, start, end, inner_tag, what)
+        return octets[start:end]
 
-    def integer(self, tag: int, what: str) -> int:
-        return _inner_integer(self.octets, *self.required(tag, what), what)
+    def result(self) -> AssociationResult | UnknownCode:
+        start, end = self.required(0xA2, "result")
+        known = _KNOWN_RESULTS.get(self.octets[start:end])
+        if known is not None:
+            return known
+        return code(AssociationResult, _number(_inner_integer(self.octets, start, end, "result")))
 
     def user_id(self) -> int | None:
         """See _encode_user_id."""
@@ -262,6 +298,8 @@ class _Fields:
         return int.from_bytes(octets, "big")
 
     def other(self) -> OtherFields:
+        if not self.spans:
+            return ()
         return tuple([(tag, self.octets[start:end]) for tag, (start, end) in self.spans.items()])
 
 
@@ -275,7 +313,7 @@ def _decode_aarq(fields: _Fields) -> Aarq:
         protocol_version=fields.bits(_PROTOCOL_VERSION, "protocol version"),
         calling_ap_title=fields.wrapped(0xA6, ber.OCTET_STRING, "calling AP title"),
         calling_ae_invocation_id=fields.user_id(),
-        authentication=fields.bits(0x8A, "sender ACSE requirements").startswith("1"),
+        authentication=fields.authentication(0x8A, "sender ACSE requirements"),
         mechanism=fields.mechanism(0x8B),
         authentication_value=fields.wrapped(0xAC, _CHAR_STRING, "calling authentication value"),
         user_information=fields.wrapped(_USER_INFORMATION, ber.OCTET_STRING, "user information"),
@@ -287,12 +325,12 @@ def _decode_aare(fields: _Fields) -> Aare:
     source, diagnostic = _diagnostic(fields)
     return Aare(
         context=fields.context(),
-        result=code(AssociationResult, _number(fields.integer(0xA2, "result"))),
+        result=fields.result(),
         diagnostic=diagnostic,
         diagnostic_source=source,
         protocol_version=fields.bits(_PROTOCOL_VERSION, "protocol version"),
         responding_ap_title=fields.wrapped(0xA4, ber.OCTET_STRING, "responding AP title"),
-        authentication=fields.bits(0x88, "responder ACSE requirements").startswith("1"),
+        authentication=fields.authentication(0x88, "responder ACSE requirements"),
         mechanism=fields.mechanism(0x89),
         authentication_value=fields.wrapped(0xAA, _CHAR_STRING, "responding authentication value"),
         user_information=fields.wrapped(_USER_INFORMATION, ber.OCTET_STRING, "user information"),
@@ -302,6 +340,9 @@ def _decode_aare(fields: _Fields) -> Aare:
 
 def _diagnostic(fields: _Fields) -> tuple[DiagnosticSource, Diagnostic]:
     start, end = fields.required(0xA3, "result source diagnostic")
+    known = _KNOWN_DIAGNOSTICS.get(fields.octets[start:end])
+    if known is not None:
+        return known
     tag, inner_start, inner_end = ber.read(fields.octets, start, end)
     if tag not in (0xA1, 0xA2) or inner_end != end:
         raise RemoteProtocolError("the diagnostic is neither the service user's nor the provider's", octet_offset=start)
@@ -350,6 +391,12 @@ def decode(octets: bytes | bytearray | memoryview) -> AcseApdu:
     Raises RemoteProtocolError for any other tag, a missing or doubled field, lengths that do not fit, left-over octets.
     """
     octets = bytes(octets)
+    if len(octets) <= KNOWN_OCTETS_MAX and octets[:1] != b"\x60":
+        return _decode_known(octets)
+    return _decode(octets)
+
+
+def _decode(octets: bytes) -> AcseApdu:
     if len(octets) > ACSE_OCTETS_MAX:
         raise RemoteProtocolError(f"an ACSE APDU of {len(octets)} octets; at most {ACSE_OCTETS_MAX} are read")
     tag, start, end = ber.read(octets, 0, len(octets))
@@ -359,3 +406,6 @@ def decode(octets: bytes | bytearray | memoryview) -> AcseApdu:
     if end != len(octets):
         raise RemoteProtocolError(f"{len(octets) - end} octets left over after the ACSE APDU", octet_offset=end)
     return decoder(_Fields(octets, start, end))
+
+
+_decode_known = lru_cache(maxsize=KNOWN_APDUS_MAX)(_decode)

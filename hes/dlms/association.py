@@ -24,6 +24,8 @@ from hes.errors import LocalProtocolError
 
 
 class State(Enum):
+    __hash__ = object.__hash__  # a member is one object; the hash of Enum is its name's, worked out in Python each time
+
     IDLE = "idle"
     ASSOCIATION_PENDING = "association pending"
     HLS_PENDING = "HLS pending"
@@ -33,6 +35,8 @@ class State(Enum):
 
 class Event(Enum):
     """What happened; the same words whether we sent it or received it."""
+
+    __hash__ = object.__hash__
 
     ASSOCIATE = "AARQ"
     ACCEPTED = "AARE accepted"

@@ -37,8 +37,18 @@ def encode(tag: int, contents: bytes) -> bytes:
     return bytes((tag,)) + encode_length(len(contents)) + contents
 
 
+def encode_wrapped(tag: int, inner_tag: int, contents: bytes) -> bytes:
+    """A field that holds one field, as `encode(tag, encode(inner_tag, contents))`."""
+    count = len(contents)
+    if count < 0x7E:
+        return bytes((tag, count + 2, inner_tag, count)) + contents
+    return encode(tag, encode(inner_tag, contents))
+
+
 def encode_integer(value: int) -> bytes:
     """An INTEGER with tag and length; value: 0 or more."""
+    if 0 <= value < 0x80:
+        return bytes((INTEGER, 1, value))
     return encode(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
 
 
@@ -69,6 +79,28 @@ def read(octets: bytes, offset: int, end: int) -> tuple[int, int, int]:
             f"BER field {tag:02X} claims {length} octets, {end - start} are there", octet_offset=offset
         )
     return tag, start, start + length
+
+
+def read_all(octets: bytes, start: int, end: int) -> dict[int, tuple[int, int]]:
+    """Every field between `start` and `end`: start and end of its contents, by its tag.
+
+    Raises RemoteProtocolError as `read` does, and for a tag that comes twice.
+    """
+    spans: dict[int, tuple[int, int]] = {}
+    while start < end:
+        inner_start = start + 2
+        # short lengths, which nearly all are; everything else, what is wrong included, is left to `read`
+        if inner_start <= end and (length := octets[start + 1]) < 0x80 and inner_start + length <= end:
+            tag, inner_end = octets[start], inner_start + length
+            if tag & _MULTI_OCTET_TAG == _MULTI_OCTET_TAG:
+                read(octets, start, end)
+        else:
+            tag, inner_start, inner_end = read(octets, start, end)
+        if tag in spans:
+            raise RemoteProtocolError(f"ACSE field {tag:02X} comes twice", octet_offset=start)
+        spans[tag] = inner_start, inner_end
+        start = inner_end
+    return spans
 
 
 def read_only(octets: bytes, start: int, end: int, tag: int, what: str) -> tuple[int, int]:

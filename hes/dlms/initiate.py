@@ -9,6 +9,7 @@ Source: docs/protocols/dlms-application.md §2 (InitiateRequest, InitiateRespons
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from hes.dlms.codes import CONFORMANCE_MASK, ApduTag, Conformance
@@ -21,6 +22,10 @@ VAA_NAME_LN: Final = 0x0007
 VAA_NAME_SN: Final = 0xFA00
 PDU_SIZE_MIN: Final = 12
 DEDICATED_KEY_OCTETS_MAX: Final = 64
+KNOWN_OCTETS_MAX: Final = 32
+KNOWN_MAX: Final = 256
+"""Proposals and grants of a fleet are alike, so those that have been read are kept: so many, each at most so long. One
+with a dedicated key in it is not."""
 
 # [APPLICATION 31], a bit string of 4 octets of which none of the bits is unused
 _CONFORMANCE_HEAD: Final = b"\x5f\x1f\x04\x00"
@@ -134,14 +139,24 @@ def _read_response(reader: Reader) -> InitiateResponse:
     return InitiateResponse(conformance, size, _read_u16(reader, "VAA name"), quality_of_service, version)
 
 
-def decode(octets: Octets) -> InitiateRequest | InitiateResponse | ConfirmedServiceError:
+Initiate = InitiateRequest | InitiateResponse | ConfirmedServiceError
+
+
+def decode(octets: Octets) -> Initiate:
     """Read what user information holds once it is not ciphered: 01, 08, or 0E (the proposal was refused).
 
     Raises RemoteProtocolError for anything else, octets left over included.
     """
-    reader = Reader(bytes(octets))
+    octets = bytes(octets)
+    if len(octets) <= KNOWN_OCTETS_MAX and octets[:2] != b"\x01\x01":
+        return _decode_known(octets)
+    return _decode(octets)
+
+
+def _decode(octets: bytes) -> Initiate:
+    reader = Reader(octets)
     tag = reader.u8("tag")
-    apdu: InitiateRequest | InitiateResponse | ConfirmedServiceError
+    apdu: Initiate
     if tag == ApduTag.INITIATE_REQUEST:
         apdu = _read_request(reader)
     elif tag == ApduTag.INITIATE_RESPONSE:
@@ -152,3 +167,6 @@ def decode(octets: Octets) -> InitiateRequest | InitiateResponse | ConfirmedServ
         raise RemoteProtocolError(f"tag {tag:02X} is no initiate request, response or error", octet_offset=0)
     reader.end()
     return apdu
+
+
+_decode_known = lru_cache(maxsize=KNOWN_MAX)(_decode)

@@ -77,6 +77,8 @@ class Receiver:
     still handed out; `fault` is set at once, and a feed that has no PDU to give raises it.
     """
 
+    __slots__ = ("_buffer", "_consumed_octets", "_payload_octets_max", "fault")
+
     def __init__(self, payload_octets_max: int = PAYLOAD_OCTETS_MAX) -> None:
         self._payload_octets_max = payload_octets_max
         self._buffer = bytearray()
@@ -90,6 +92,12 @@ class Receiver:
 
     def feed(self, octets: Octets) -> list[Frame]:
         """The PDUs that `octets` complete. Raises RemoteProtocolError for a stream that cannot be followed."""
+        if not self._buffer and len(octets) >= HEADER_OCTETS:  # nearly always one whole PDU: nothing to keep
+            version, source, destination, payload_octets = _HEADER.unpack_from(octets)
+            whole = HEADER_OCTETS + payload_octets == len(octets)
+            if whole and version == VERSION and payload_octets <= self._payload_octets_max and self.fault is None:
+                self._consumed_octets += len(octets)
+                return [Frame(source, destination, bytes(octets[HEADER_OCTETS:]))]
         frames: list[Frame] = []
         if self.fault is None:
             self._buffer += octets
