@@ -7,6 +7,7 @@ docs/protocols/short-names.md §3 (errors of group service).
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
+from functools import lru_cache
 from typing import TypeAlias, TypeVar
 
 
@@ -351,3 +352,17 @@ LOGICAL_NAMES_ONLY = (  # and the other way round
 
 AttributeResult: TypeAlias = DataAccessResult | UnknownCode
 MethodResult: TypeAlias = ActionResult | UnknownCode
+
+
+@lru_cache(maxsize=256)
+def common_conformance(one: Conformance, other: Conformance) -> Conformance:
+    """What both have. Kept, because every association asks and flags are slow to combine."""
+    return one & other
+
+
+_WITHOUT_LOGICAL_NAMES, _WITHOUT_SHORT_NAMES = ~LOGICAL_NAMES_ONLY, ~SHORT_NAMES_ONLY
+
+
+def conformance_in(offer: Conformance, *, short_names: bool) -> Conformance:
+    """What of `offer` belongs to a context with that kind of names."""
+    return common_conformance(offer, _WITHOUT_LOGICAL_NAMES if short_names else _WITHOUT_SHORT_NAMES)

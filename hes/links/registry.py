@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import entry_points
 from pkgutil import resolve_name
 from typing import Any, Final, Protocol, TypeVar, cast
@@ -21,6 +22,8 @@ from hes.errors import ConfigError
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.BaseProtocol)
 
 LISTEN_SUFFIX = "-listen"
+URLS_KEPT: Final = 4096
+"""Read URLs that are kept: a head-end dials the same devices again and again."""
 ENTRY_POINT_GROUP = "amiloop.links"
 """A package adds a kind of link with an entry point `scheme = "module:opener"` in this group."""
 
@@ -60,14 +63,25 @@ class LinkUrl:
 
     def host_and_port(self) -> tuple[str, int]:
         """`place` as host and port (0 = any free one, for listeners). Raises ConfigError when it is neither."""
-        try:
-            parts = urlsplit(f"//{self.place}")
-            host, port = parts.hostname, parts.port
-        except ValueError:  # urllib's answer to brackets that do not match and to ports beyond 65535
-            host = port = None
-        if host is None or port is None or parts.path or parts.username is not None:
+        found = _host_and_port(self.place)
+        if found is None:
             raise ConfigError(f"link {self.text!r} needs a host and a port (0..65535), such as 192.0.2.7:4059")
-        return host, port
+        return found
+
+
+@lru_cache(maxsize=URLS_KEPT)
+def _host_and_port(place: str) -> tuple[str, int] | None:
+    try:
+        parts = urlsplit(f"//{place}")
+        host, port = parts.hostname, parts.port
+    except ValueError:  # urllib's answer to brackets that do not match and to ports beyond 65535
+        return None
+    if host is None or port is None or parts.path or parts.username is not None:
+        return None
+    return host, port
+
+
+_parsed = lru_cache(maxsize=URLS_KEPT)(LinkUrl.parse)
 
 
 class Listener(Protocol):
@@ -114,7 +128,7 @@ class Links:
         Returns transport and protocol, `connection_made` done. Raises LinkError when the way cannot be opened,
         ConfigError when the URL is wrong. There is no time-out in here: put `asyncio.timeout` around it.
         """
-        link_url = LinkUrl.parse(url)
+        link_url = _parsed(url)
         if link_url.scheme.endswith(LISTEN_SUFFIX):
             raise ConfigError(f"link {url!r} is one to listen on, not to connect to", url=url)
         opener = cast("ConnectOpener", self._opener(link_url))
@@ -123,7 +137,7 @@ class Links:
 
     async def listen(self, url: str, protocol_factory: ProtocolFactory) -> Listener:
         """Wait for devices at `url`; the factory is called once per connection. Raises LinkError or ConfigError."""
-        link_url = LinkUrl.parse(url)
+        link_url = _parsed(url)
         if not link_url.scheme.endswith(LISTEN_SUFFIX):
             raise ConfigError(
                 f"link {url!r} is one to connect to; to listen, write {link_url.scheme}-listen://", url=url

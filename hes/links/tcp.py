@@ -90,7 +90,8 @@ class _Handover(asyncio.Protocol):
 
 async def connect(url: LinkUrl, protocol_factory: ProtocolFactory) -> Pair:
     """Open `tcp://host:port`. Raises LinkError with one sentence that says what to look at."""
-    Options(url).done()
+    if url.options:
+        Options(url).done()  # there are none to take: it says so
     host, port = url.host_and_port()
     try:
         _, handover = await asyncio.get_running_loop().create_connection(

@@ -54,6 +54,8 @@ Selected = tuple[AttributeDescriptor, bytes]
 CHALLENGE_OCTETS: Final = 16  # 8 to 64 are allowed, and some mechanisms want more [A]
 PASSED_OVER_MAX: Final = 8  # late answers and notifications before the answer; more is no conversation any more [A]
 
+_PASSED_OVER: Final = (Ignored, Notified)
+
 EventT = TypeVar("EventT")
 
 
@@ -159,7 +161,7 @@ class DlmsSession:
                 event = self.client.receive(answer)
                 if isinstance(event, SendNext):
                     answer = await self._exchange(event.octets)
-                elif isinstance(event, Ignored | Notified):
+                elif isinstance(event, _PASSED_OVER):
                     passed_over += 1
                     answer = await self._pass_over(event, passed_over)
                 else:

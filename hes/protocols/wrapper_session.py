@@ -116,19 +116,26 @@ class WrapperSession(asyncio.Protocol):
         future = self._await_answer(server, client)
         self._surplus.clear()
         assert self._transport is not None  # _await_answer has checked that the session is connected
-        frame = wrapper.encode(client, server, apdu)
-        if self._tap is not None:
-            self._tap(True, frame)  # noqa: FBT003 - the tap's own signature
-        self.counters.exchanges += 1
-        self._transport.write(frame)
-        return await self._finished(future)
+        try:
+            frame = wrapper.encode(client, server, apdu)
+            if self._tap is not None:
+                self._tap(True, frame)  # noqa: FBT003 - the tap's own signature
+            self.counters.exchanges += 1
+            self._transport.write(frame)
+            return await future
+        finally:
+            self._pending = None
 
     async def next_answer(self) -> bytes:
         """Wait for one more APDU from the same application processes, after one that belonged to something else."""
         if self._surplus:
             self.counters.late_answers -= 1
             return self._surplus.popleft()
-        return await self._finished(self._await_answer(*self._ports))
+        future = self._await_answer(*self._ports)
+        try:
+            return await future
+        finally:
+            self._pending = None
 
     def close(self) -> None:
         """End the connection; whoever waits for an answer gets SessionLost. Nothing happens the second time."""
@@ -151,7 +158,7 @@ class WrapperSession(asyncio.Protocol):
             self._end(error)
             return
         for source, destination, apdu in frames:
-            self._received(source, destination, bytes(apdu))
+            self._received(source, destination, apdu)
         if self._receiver.fault is not None:  # behind the last frame: what came before it counts
             self._end(self._receiver.fault)
 
@@ -171,7 +178,7 @@ class WrapperSession(asyncio.Protocol):
         if self._pending is not None:
             raise LocalProtocolError("an exchange is running on this session already")
         loop = asyncio.get_running_loop()
-        self._pending = loop.create_future()
+        self._pending = future = loop.create_future()
         self._ports = (source, destination)
         self._deadline_s = loop.time() + self.timeout_s
         if self._timer is not None and self._timer.when() > self._deadline_s:
@@ -179,13 +186,7 @@ class WrapperSession(asyncio.Protocol):
             self._timer = None
         if self._timer is None:
             self._timer = loop.call_at(self._deadline_s, self._timer_fired, loop)
-        return self._pending
-
-    async def _finished(self, future: asyncio.Future[bytes]) -> bytes:
-        try:
-            return await future
-        finally:
-            self._pending = None
+        return future
 
     def _timer_fired(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
@@ -201,7 +202,8 @@ class WrapperSession(asyncio.Protocol):
     def _received(self, source: int, destination: int, apdu: bytes) -> None:
         if self._tap is not None:
             self._tap(False, wrapper.encode(source, destination, apdu))  # noqa: FBT003 - the tap's own signature
-        awaited = self._pending is not None and not self._pending.done()
+        pending = self._pending
+        awaited = pending is not None and not pending.done()
         tag = apdu[0] if apdu else None
         ours = (source, destination) == self._ports
         if tag in PUSH_TAGS or (tag in CIPHERED_TAGS and not (awaited and ours)):
@@ -210,11 +212,11 @@ class WrapperSession(asyncio.Protocol):
                 self._on_push(source, destination, apdu)
         elif not ours:
             self.counters.strays += 1
-        elif self._pending is None or self._pending.done():
+        elif pending is None or not awaited:
             self.counters.late_answers += 1
             self._surplus.append(apdu)
         else:
-            self._pending.set_result(apdu)
+            pending.set_result(apdu)
 
     def _end(self, error: HesError) -> None:
         if self._lost is not None:

@@ -48,7 +48,7 @@ from hes.dlms.client.short_names import (
     read_request,
     write_request,
 )
-from hes.dlms.codes import ApduTag, AssociationResult, Conformance
+from hes.dlms.codes import ApduTag, AssociationResult, Conformance, common_conformance
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.security import SecurityError
 from hes.dlms.security.ciphering import KeyScope, Unprotected
@@ -58,6 +58,10 @@ __all__ = ["Client", "ClientSecurity", "ClientSettings", "PlainObserver"]
 
 _INVOKE_ID_MASK: Final = 0x0F
 _ANSWERS: Final = frozenset((ApduTag.GET_RESPONSE, ApduTag.SET_RESPONSE, ApduTag.ACTION_RESPONSE))
+_NOTHING: Final = Conformance(0)
+# as plain numbers: operators of flags cost as much as a whole request
+_GET, _SET, _ACTION = int(Conformance.GET), int(Conformance.SET), int(Conformance.ACTION)
+_SELECTIVE, _LIST = int(Conformance.SELECTIVE_ACCESS), int(Conformance.MULTIPLE_REFERENCES)
 _UNNUMBERED: Final = frozenset((ApduTag.READ_RESPONSE, ApduTag.WRITE_RESPONSE))
 
 
@@ -80,7 +84,7 @@ class Client:
         """
         self.settings = settings
         self.state = State.IDLE
-        self.conformance = Conformance(0)
+        self.conformance = _NOTHING
         self.server_max_receive_pdu_size = 0
         self._channel = Channel(settings.security, send_counter, on_plain)
         self._opening: Opening | None = None
@@ -124,9 +128,9 @@ class Client:
         """GET one attribute. selection: b"" or what hes.dlms.selective_access makes."""
         if self.settings.short_names:
             return self._start_named(self._short.get(attribute, selection))
-        self._may(Conformance.GET)
+        self._may(_GET)
         if selection:
-            self._may(Conformance.SELECTIVE_ACCESS)
+            self._may(_SELECTIVE)
         invoke = self._next_invoke()
         class_id, obis, index = attribute
         return self._start(GetExchange(invoke, apdu.encode_get_request(invoke, class_id, obis, index, selection)))
@@ -135,10 +139,10 @@ class Client:
         """GET several attributes at once, each alone or with its selection."""
         if self.settings.short_names:
             return self._start_named(self._short.get_list(map(_selected, attributes)))
-        self._may(Conformance.GET | Conformance.MULTIPLE_REFERENCES)
+        self._may(_GET | _LIST)
         selected = tuple([_selected(attribute) for attribute in attributes])
         if any(selection for _attribute, selection in selected):
-            self._may(Conformance.SELECTIVE_ACCESS)
+            self._may(_SELECTIVE)
         invoke = self._next_invoke()
         request = apdu.GetRequestWithList(invoke, selected).encode()
         return self._start(GetExchange(invoke, request, count=len(selected)))
@@ -156,7 +160,7 @@ class Client:
         """ACTION: invoke one method with its encoded parameters; in blocks when they are longer than one APDU."""
         if self.settings.short_names:
             return self._start_named(self._short.act(method, encoded, self.conformance))
-        self._may(Conformance.ACTION)
+        self._may(_ACTION)
         blocks = Conformance.BLOCK_TRANSFER_ACTION in self.conformance
         exchange = ActionExchange(self._next_invoke(), method, encoded, limit=self._limit, blocks_allowed=blocks)
         return self._start(exchange)
@@ -287,7 +291,7 @@ class Client:
             return AssociationRefused(result=aare.result, diagnostic=aare.diagnostic, refusal=refusal)
         assert self._opening is not None
         granted, reply = self._opening.accept(aare)
-        self.conformance = granted.conformance & self.settings.proposed
+        self.conformance = common_conformance(granted.conformance, self.settings.proposed)
         self.server_max_receive_pdu_size = granted.server_max_receive_pdu_size
         self._limit = self._channel.plain_limit(granted.server_max_receive_pdu_size)
         if self.conformance != granted.conformance:
@@ -347,12 +351,13 @@ class Client:
 
     # -- helpers
 
-    def _may(self, needed: Conformance) -> None:
+    def _may(self, needed: int) -> None:
+        """needed: bits of Conformance."""
         if self._exchange is not None:
             raise LocalProtocolError("a request is under way; await its answer or abandon it")
         self.state = step(self.state, Event.SERVICE)
-        if self.settings.checked and needed not in self.conformance:
-            missing = needed & ~self.conformance
+        if self.settings.checked and needed & ~int(self.conformance):
+            missing = Conformance(needed & ~int(self.conformance))
             raise LocalProtocolError(f"{missing!r} was not negotiated", missing=int(missing))
 
     def _next_invoke(self) -> int:
@@ -363,9 +368,9 @@ class Client:
     def _start_set(self, attributes: tuple[Selected, ...], encoded: tuple[bytes, ...], *, as_list: bool) -> bytes:
         if self.settings.short_names:
             return self._start_named(self._short.set(attributes, encoded))
-        self._may(Conformance.SET | Conformance.MULTIPLE_REFERENCES if as_list else Conformance.SET)
+        self._may(_SET | _LIST if as_list else _SET)
         if any(selection for _attribute, selection in attributes):
-            self._may(Conformance.SELECTIVE_ACCESS)
+            self._may(_SELECTIVE)
         exchange = SetExchange(
             self._next_invoke(),
             attributes,

@@ -26,6 +26,7 @@ Selected: TypeAlias = tuple[AttributeDescriptor, bytes]
 
 _SUCCESS: Final = DataAccessResult.SUCCESS
 _LIST_OCTETS: Final = 5  # the longest count before a list
+_GOT_HEADS: Final = tuple([bytes((ApduTag.GET_RESPONSE, 1, invoke, 0)) for invoke in range(256)])
 
 
 class Exchange(Protocol):
@@ -54,11 +55,10 @@ class GetExchange:
         self.invoke = invoke
         self.request = request
         self._count = count
-        self._head = bytes((ApduTag.GET_RESPONSE, 1, invoke, 0))
         self._incoming: Incoming | None = None
 
     def answer(self, octets: bytes) -> Step:
-        if self._count is None and octets[:4] == self._head:  # nearly all answers; the data is not walked here
+        if self._count is None and octets[:4] == _GOT_HEADS[self.invoke]:  # nearly all; the data is not walked here
             if len(octets) == 4:
                 raise RemoteProtocolError("an answer without data", octet_offset=4)
             return Got(data=octets[4:])

@@ -8,7 +8,6 @@ Source: docs/protocols/dlms-application.md §2, §5; docs/protocols/dlms-roles.m
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from hes.dlms import apdu, axdr, ber, data, initiate
@@ -46,24 +45,32 @@ class Opening:
         if settings.security is not None and wants_key and len(dedicated_key) != settings.security.key_octets:
             raise LocalProtocolError(f"a dedicated key of this suite has {settings.security.key_octets} octets")
         self._settings, self._channel, self._challenge = settings, channel, challenge
-        self._request = InitiateRequest(settings.proposed, settings.max_receive_pdu_size, dedicated_key)
         self._hls: HlsSide | None = None
-        self.initiate = replace(self._request, dedicated_key=b"").encode()
+        self._dedicated_key = dedicated_key
+        if not settings.kept.initiate:
+            settings.kept.initiate = self._proposal(b"")
+        self.initiate = settings.kept.initiate
+
+    def _proposal(self, dedicated_key: bytes) -> bytes:
+        settings = self._settings
+        return InitiateRequest(settings.proposed, settings.max_receive_pdu_size, dedicated_key).encode()
 
     def aarq(self) -> bytes:
         settings, ciphering = self._settings, self._channel.ciphering
-        dedicated_key = self._request.dedicated_key
+        if settings.kept.aarq:
+            return settings.kept.aarq
+        user_information = self.initiate
         if ciphering is not None:
             ciphering.peer_system_title = settings.security.server_system_title if settings.security else None
-            if dedicated_key:
-                ciphering.use_dedicated_key(dedicated_key)
-        user_information = self._request.encode()
+            if self._dedicated_key:
+                ciphering.use_dedicated_key(self._dedicated_key)
+                user_information = self._proposal(self._dedicated_key)
         if ciphering is not None and self._channel.ciphered:
             user_information = ciphering.protect_initiate(user_information)
         authenticating = settings.mechanism is not Mechanism.NONE
         pairs = NO_PAIRS if settings.security is None else settings.security.pairs
         brought = pairs.certificate if settings.mechanism is Mechanism.HLS_ECDSA else b""
-        return Aarq(
+        aarq = Aarq(
             context=settings.context,
             calling_ae_invocation_id=settings.user_id,
             calling_ap_title=b"" if settings.security is None else settings.security.system_title,
@@ -73,6 +80,9 @@ class Opening:
             user_information=user_information,
             other=((CALLING_AE_QUALIFIER, ber.encode(ber.OCTET_STRING, brought)),) if brought else (),
         ).encode()
+        if ciphering is None and not settings.mechanism.high_level:
+            settings.kept.aarq = aarq
+        return aarq
 
     def accept(self, aare: Aare) -> tuple[InitiateResponse, bytes | None]:
         """What an accepting AARE grants, and the encoded parameter of pass 3, None without HLS.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from hes.dlms.codes import LOGICAL_NAMES_ONLY, SHORT_NAMES_ONLY, ApplicationContext, Conformance, Mechanism
+from hes.dlms.codes import ApplicationContext, Conformance, Mechanism, conformance_in
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SUITES, EncryptionKeys, SecurityControl
 from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.dlms.security.ciphering import CipheringStyle
@@ -79,6 +79,19 @@ class ClientSecurity:
         return SUITES[self.suite].key_octets
 
 
+class Kept:
+    """Octets that follow from the settings alone, kept with them once they have been made: associations are many.
+
+    initiate: the proposal, without a dedicated key. aarq: where neither a challenge nor a counter stands in it.
+    """
+
+    __slots__ = ("aarq", "initiate")
+
+    def __init__(self) -> None:
+        self.initiate = b""
+        self.aarq = b""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
     """Everything a `Client` needs to know before it starts.
@@ -102,6 +115,7 @@ class ClientSettings:
     manufacturer_hls: ManufacturerHls | None = None
     user_id: int | None = None
     short_names: bool = False
+    kept: Kept = field(default_factory=Kept, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         mechanism, security = self.mechanism, self.security
@@ -131,4 +145,4 @@ class ClientSettings:
         """What the client offers in its context."""
         if not self.checked:
             return self.conformance
-        return self.conformance & ~(LOGICAL_NAMES_ONLY if self.short_names else SHORT_NAMES_ONLY)
+        return conformance_in(self.conformance, short_names=self.short_names)

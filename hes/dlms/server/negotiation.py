@@ -14,8 +14,6 @@ from cryptography.hazmat.primitives.constant_time import bytes_eq
 from hes.dlms.acse import Aare, Aarq
 from hes.dlms.apdu import ConfirmedServiceError
 from hes.dlms.codes import (
-    LOGICAL_NAMES_ONLY,
-    SHORT_NAMES_ONLY,
     AcseDiagnostic,
     ApplicationContext,
     ApplicationReferenceError,
@@ -26,6 +24,8 @@ from hes.dlms.codes import (
     InitiateError,
     Mechanism,
     ProviderDiagnostic,
+    common_conformance,
+    conformance_in,
 )
 from hes.dlms.cosem.access import ClientAccess
 from hes.dlms.initiate import DLMS_VERSION, PDU_SIZE_MIN, InitiateRequest
@@ -125,7 +125,7 @@ _CIPHERED: Final = frozenset(context for context in ApplicationContext if contex
 
 def offered(context: ApplicationContext, client: ClientAccess) -> Conformance:
     """What the client may have in that context: services that refer by the other kind of name are none of it."""
-    return client.conformance & ~(LOGICAL_NAMES_ONLY if context.short_names else SHORT_NAMES_ONLY)
+    return conformance_in(client.conformance, short_names=context.short_names)
 
 
 def client_title(aarq: Aarq, client: ClientAccess) -> bytes:
@@ -146,7 +146,7 @@ def judge_initiate(
         return INITIATE_REFUSED
     if request.dlms_version < DLMS_VERSION:
         return _initiate_error(InitiateError.DLMS_VERSION_TOO_LOW)
-    granted = request.conformance & offer
+    granted = common_conformance(request.conformance, offer)
     if not granted:
         return _initiate_error(InitiateError.INCOMPATIBLE_CONFORMANCE)
     if 0 < request.client_max_receive_pdu_size < PDU_SIZE_MIN:
