@@ -29,11 +29,11 @@ class PlayedMeter(MeterEndpoint):
         """Call `watcher` as soon as the meter has answered next."""
         self._watchers.append(watcher)
 
-    def answer(self, octets: bytes, now_epoch_s: float) -> bytes | None:
+    def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float, *, server_sap: int | None = None) -> bytes | None:
         lost = self._lost.pop(0) if self._lost else None
         if lost == "request":
             return None
-        answer = super().answer(octets, now_epoch_s)
+        answer = super().ask(client_sap, apdu, now_epoch_s, server_sap=server_sap)
         if lost == "answer":
             return None
         watchers, self._watchers = self._watchers, []

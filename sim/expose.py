@@ -10,6 +10,7 @@ from hes.dlms.mode_e import SignOnSettings
 from hes.errors import ConfigError
 from hes.links.registry import Links
 from sim.live import starting_now
+from sim.meter.endpoint import MeterEndpoint
 from sim.meter_lines import HDLC_LOWER_FIRST, METERS_MAX, Door, HdlcLine, MakeLine, Station, WrapperLine
 from sim.mode_e_line import mode_e_line
 from sim.world.population import MeterDevice, Population
@@ -44,7 +45,7 @@ class ExposedMeters:
         self.devices = _pick(self.population, first, count)
         self.stations = tuple(
             Station(
-                self.population.endpoint(device),
+                _always_awake(self.population.endpoint(device)),
                 self.population.meter_type(device.profile, device.shape).profile.server_sap,
                 HDLC_LOWER_FIRST + place,
             )
@@ -75,6 +76,12 @@ async def serve_meters(
         listener.close()
         for line in list(door.lines):
             line.close()
+
+
+def _always_awake(endpoint: MeterEndpoint) -> MeterEndpoint:
+    """The few meters that are served may be asked all the time, so none is made again for every association."""
+    endpoint.stay_awake()
+    return endpoint
 
 
 def _pick(population: Population, first: str | None, count: int) -> Sequence[MeterDevice]:

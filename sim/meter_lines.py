@@ -35,8 +35,8 @@ METERS_MAX = 100
 class Endpoint(Protocol):
     """A meter, or one logical device of it, behind its address."""
 
-    def answer(self, octets: bytes, now_epoch_s: float) -> bytes | None:
-        """What it says to one wrapper frame, None for nothing."""
+    def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float) -> bytes | None:
+        """What it says to one APDU of that client, None for nothing."""
         ...
 
     def link_lost(self, client_sap: int | None = None) -> None:
@@ -99,10 +99,9 @@ class MeterLine(asyncio.Protocol):
         if self in self._door.lines:
             del self._door.lines[self]
             self.over()
+        # a device that was unplugged; a lost connection is none of hes.links' errors
         if isinstance(exc, LinkError) and not (self._is_closing or self._door.gone.done()):
-            self._door.gone.set_result(
-                exc
-            )  # a device that was unplugged; a lost connection is none of hes.links' errors
+            self._door.gone.set_result(exc)
 
     def take(self, data: bytes) -> None:
         """Octets are here."""
@@ -138,8 +137,9 @@ class WrapperLine(MeterLine):
         now_s = self._door.clock.epoch_s()
         for source, destination, apdu in frames:
             endpoint = self._endpoints.get(destination)
-            if endpoint is not None:
-                self.write(endpoint.answer(wrapper.encode(source, destination, bytes(apdu)), now_s) or b"")
+            answer = None if endpoint is None else endpoint.ask(source, apdu, now_s)
+            if answer is not None:
+                self.write(wrapper.encode(destination, source, answer))
         if self._receiver.fault is not None:
             log.warning("connection_ended", reason=self._receiver.fault.message)
             self.close()
@@ -189,10 +189,7 @@ class HdlcLine(MeterLine):
         self._arm()
 
     def _ask(self, peer: Peer, apdu: bytes) -> bytes | None:
-        station = self._station_at[peer.server]
-        frame = wrapper.encode(peer.client_sap, station.server_sap, apdu)
-        answer = station.endpoint.answer(frame, self._door.clock.epoch_s())
-        return None if answer is None else answer[wrapper.HEADER_OCTETS :]
+        return self._station_at[peer.server].endpoint.ask(peer.client_sap, apdu, self._door.clock.epoch_s())
 
     def _arm(self) -> None:
         """One timer at the dispatcher's next deadline; it may fire early, never late."""

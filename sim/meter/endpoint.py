@@ -1,8 +1,9 @@
 """A meter as media and sockets see it: octets in, octets out.
 
 While nobody talks to it, an endpoint is an address and a way to make the meter. The first octets make a `Meter` and a
-`hes.dlms.Server`; when the last association has closed both are dropped. What outlives them is small: the journal of
-interventions, if there were any, and the security counters, if anybody ever associated.
+`hes.dlms.Server`; when the last association has closed both are dropped, unless the endpoint shall `stay_awake`. What
+outlives them is small: the journal of interventions, if there were any, and the security counters, if anybody ever
+associated.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ MeterMaker = Callable[[Journal | None, MeterSecurity | None], Meter]
 class MeterEndpoint:
     """One meter behind its address."""
 
-    __slots__ = ("_journal", "_last_s", "_make", "_meter", "_security", "_server", "address")
+    __slots__ = ("_journal", "_last_s", "_make", "_meter", "_security", "_server", "_stays", "address")
 
     def __init__(self, address: bytes, make: MeterMaker) -> None:
         self.address = address
@@ -43,27 +44,39 @@ class MeterEndpoint:
         self._meter: Meter | None = None
         self._server: Server[Meter] | None = None
         self._last_s = 0.0
+        self._stays = False
+
+    def stay_awake(self) -> None:
+        """Keep meter and server between associations: for the meter that is asked again and again."""
+        self._stays = True
 
     def answer(self, octets: bytes, now_epoch_s: float) -> bytes | None:
         """What the meter says to one wrapper frame, None for nothing: no power, not for it, or not a frame."""
-        if self._journal is not None and not self._journal.powered_at(int(now_epoch_s * 1000)):
-            return None
         try:
             header = wrapper.decode_header(octets)
         except RemoteProtocolError:
             return None
         if wrapper.HEADER_OCTETS + header.payload_octets != len(octets):
             return None
+        apdu = octets[wrapper.HEADER_OCTETS :]
+        answer = self.ask(header.source, apdu, now_epoch_s, server_sap=header.destination)
+        return None if answer is None else wrapper.encode(header.destination, header.source, answer)
+
+    def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float, *, server_sap: int | None = None) -> bytes | None:
+        """What the meter says to one APDU of that client, None for nothing: no power, not for it, or silence.
+
+        server_sap: the logical device that it is for; None for the one that is here.
+        """
+        if self._journal is not None and not self._journal.powered_at(int(now_epoch_s * 1000)):
+            return None
         meter, server = self._awake(now_epoch_s)
-        if header.destination != server.device.server_sap:
-            answer = None
-        else:
-            answer = server.receive(header.source, octets[wrapper.HEADER_OCTETS :], now_epoch_s)
+        here = server_sap is None or server_sap == server.device.server_sap
+        answer = server.receive(client_sap, apdu, now_epoch_s) if here else None
         self._last_s = now_epoch_s
         self._journal, self._security = meter.journal, meter.security_record
-        if server.idle:
+        if server.idle and not self._stays:
             self._meter = self._server = None
-        return None if answer is None else wrapper.encode(header.destination, header.source, answer)
+        return answer
 
     def meter(self) -> Meter:
         """The meter as it is now, for checks and faults; whoever only looks changes nothing."""
@@ -81,7 +94,7 @@ class MeterEndpoint:
         """The way to the meter is gone, and with it one client's association over it, or all of them (None)."""
         if self._server is not None:
             self._server.link_lost(client_sap)
-            if self._server.idle:
+            if self._server.idle and not self._stays:
                 self._meter = self._server = None
 
     def take_findings(self) -> list[Finding]:
@@ -91,7 +104,7 @@ class MeterEndpoint:
     @property
     def is_awake(self) -> bool:
         """Whether an association is open."""
-        return self._server is not None
+        return self._server is not None and not self._server.idle
 
     def _awake(self, now_s: float) -> tuple[Meter, Server[Meter]]:
         if self._meter is None or self._server is None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from hes.dlms import wrapper
 from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.server import Server
 from hes.entropy import Entropy
-from hes.errors import RemoteProtocolError
 from sim.reference.meter import ReferenceMeter
 
 CHALLENGE_OCTETS: Final = 32
@@ -23,18 +21,10 @@ class ReferenceEndpoint:
         self.meter = meter
         self.server = Server(device, meter, entropy=entropy.octets, challenge_octets=CHALLENGE_OCTETS)
 
-    def answer(self, octets: bytes, now_epoch_s: float) -> bytes | None:
-        """What it says to one wrapper frame; None for nothing: not for it, or not a frame."""
-        try:
-            header = wrapper.decode_header(octets)
-        except RemoteProtocolError:
-            return None
-        payload = octets[wrapper.HEADER_OCTETS :]
-        if header.payload_octets != len(payload) or header.destination != self.device.server_sap:
-            return None
+    def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float) -> bytes | None:
+        """What it says to one APDU of that client; None for nothing."""
         self.meter.advance(now_epoch_s)
-        answer = self.server.receive(header.source, payload, now_epoch_s)
-        return None if answer is None else wrapper.encode(header.destination, header.source, answer)
+        return self.server.receive(client_sap, apdu, now_epoch_s)
 
     def link_lost(self, client_sap: int | None = None) -> None:
         self.server.link_lost(client_sap)

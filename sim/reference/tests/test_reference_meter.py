@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from hes.dlms import axdr, data, selective_access, wrapper
+from hes.dlms import axdr, data, selective_access
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.client import Client
 from hes.dlms.client.events import ActDone, Associated, AssociationRefused, Got, Released, SendNext, SetDone
@@ -72,9 +72,7 @@ class Session:
     def run(self, octets):
         settings = self.client.settings
         while True:
-            frame = wrapper.encode(settings.client_sap, settings.server_sap, octets)
-            answer = self.endpoint.answer(frame, self.meters.clock.epoch_s())
-            event = self.client.receive(answer[wrapper.HEADER_OCTETS :])
+            event = self.client.receive(self.endpoint.ask(settings.client_sap, octets, self.meters.clock.epoch_s()))
             if not isinstance(event, SendNext):
                 return event
             octets = event.octets
