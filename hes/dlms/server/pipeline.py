@@ -10,7 +10,7 @@ Source: docs/protocols/dlms-application.md §5; docs/protocols/dlms-roles.md §2
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from hes.dlms import apdu
 from hes.dlms.codes import ApduTag, ServiceError, StateError
@@ -20,11 +20,13 @@ from hes.dlms.server.association import Protection, ServerAssociation, required_
 from hes.dlms.server.refusals import NOT_DECIPHERED, NOT_POSSIBLE
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
+_NEVER_PROTECTED: Final = frozenset({0xC0, 0xC1, 0xC3})  # plain GET, SET and ACTION: what is asked most, told at once
+
 
 def answer(association: ServerAssociation[Any], octets: bytes, findings: list[Finding]) -> bytes | None:
     """What one whole APDU is answered with, protected in kind; None for silence."""
     context = association.context
-    if not is_protected(octets):
+    if octets[0] in _NEVER_PROTECTED or not is_protected(octets):
         if association.protection is not None and required_control(association.protection.policy):
             return NOT_POSSIBLE
         context.authenticated = context.encrypted = False

@@ -109,10 +109,12 @@ class Server(Generic[I]):
             if association is None:
                 return NOT_POSSIBLE
             association.context.now_s = now_s
+            before = association.state
             answer = self._within(association, octets, now_s, at_once)
             if association.context.after_answer:
                 self._after_answer(association)
-            self._track(association)
+            if association.state is not before:
+                self._track(association)
         if len(self.findings) > FINDINGS_MAX:
             del self.findings[:-FINDINGS_MAX]
         return answer

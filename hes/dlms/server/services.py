@@ -9,6 +9,7 @@ Source: docs/protocols/dlms-application.md §3; docs/protocols/dlms-roles.md §2
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
 
@@ -40,6 +41,9 @@ from hes.errors import RemoteProtocolError
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 _SUCCESS: Final = DataAccessResult.SUCCESS
+_PLAIN_GET: Final = struct.Struct(">2sBH6sbB")
+_PLAIN_GET_HEAD: Final = b"\xc0\x01"
+_GOT_HEADS: Final = tuple([bytes((ApduTag.GET_RESPONSE, 1, invoke, 0)) for invoke in range(256)])
 
 
 class Services(Generic[I]):
@@ -49,7 +53,7 @@ class Services(Generic[I]):
 
     def __init__(self, context: Context[I]) -> None:
         self._conformance = int(context.conformance)
-        self._general_blocks = Conformance.GENERAL_BLOCK_TRANSFER in context.conformance
+        self._general_blocks = self._has(Conformance.GENERAL_BLOCK_TRANSFER)
         self._targets = Targets(context)
         self._long_answer: LongAnswer | None = None
         self._long_request: LongRequest | None = None
@@ -57,6 +61,8 @@ class Services(Generic[I]):
 
     def serve(self, octets: bytes) -> bytes | None:
         """The plain answer to a plain request; None when it asks for none. Never raises for what a peer sends."""
+        if len(octets) == _PLAIN_GET.size and octets[:2] == _PLAIN_GET_HEAD and not octets[-1]:
+            return self._plain_get(octets)
         try:
             request = apdu.decode(octets)
         except apdu.UnknownApduError:
@@ -84,17 +90,25 @@ class Services(Generic[I]):
 
     # -- GET
 
+    def _plain_get(self, octets: bytes) -> bytes:
+        """A get-request-normal without selection, which is most of what a meter hears: read without an object."""
+        if _GET & ~self._conformance:
+            return NOT_NEGOTIATED
+        self._begin()
+        _head, invoke, class_id, obis, index, _selection = _PLAIN_GET.unpack(octets)
+        return self._got(invoke, self._targets.read(AttributeDescriptor(class_id, obis, index), b""))
+
     def _get_normal(self, request: apdu.GetRequestNormal) -> bytes:
         self._begin()
         if request.selection and not self._has(Conformance.SELECTIVE_ACCESS):
             return NOT_NEGOTIATED
-        value = self._targets.read(request.attribute, request.selection)
+        return self._got(request.invoke, self._targets.read(request.attribute, request.selection))
+
+    def _got(self, invoke: int, value: bytes | DataAccessResult) -> bytes:
         if not isinstance(value, bytes):
-            return apdu.GetResponseNormal(request.invoke, value).encode()
-        answer = bytes((ApduTag.GET_RESPONSE, 1, request.invoke, 0)) + value
-        if len(answer) <= self.limit:
-            return answer
-        return self._in_blocks(Service.GET, request.invoke, value, answer)
+            return apdu.GetResponseNormal(invoke, value).encode()
+        answer = _GOT_HEADS[invoke] + value
+        return answer if len(answer) <= self.limit else self._in_blocks(Service.GET, invoke, value, answer)
 
     def _get_with_list(self, request: apdu.GetRequestWithList) -> bytes:
         self._begin()

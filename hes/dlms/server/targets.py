@@ -21,6 +21,7 @@ I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 _NULL: Final = b"\x00"
 _STRUCTURE: Final = b"\x02"
+_ATTRIBUTE0_GET, _ATTRIBUTE0_SET = int(Conformance.ATTRIBUTE0_GET), int(Conformance.ATTRIBUTE0_SET)
 _NOT_FOUND: Final = ActionReply(ActionResult.OBJECT_UNDEFINED)
 _OTHER_CLASS: Final = ActionReply(ActionResult.OBJECT_CLASS_INCONSISTENT)
 
@@ -33,8 +34,8 @@ class Targets(Generic[I]):
     def __init__(self, context: Context[I]) -> None:
         self._context = context
         self._find = context.device.find
-        self._all_readable = Conformance.ATTRIBUTE0_GET in context.conformance
-        self._all_writable = Conformance.ATTRIBUTE0_SET in context.conformance
+        self._all_readable = bool(int(context.conformance) & _ATTRIBUTE0_GET)
+        self._all_writable = bool(int(context.conformance) & _ATTRIBUTE0_SET)
 
     def read(self, descriptor: AttributeDescriptor, selection: bytes) -> bytes | DataAccessResult:
         """The encoded attribute, or why it cannot be read."""
