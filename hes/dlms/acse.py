@@ -187,8 +187,10 @@ def _encode_release(tag: int, release: Rlrq | Rlre) -> bytes:
 
 
 def _head(protocol_version: str, context: ContextName) -> list[bytes]:
-    name = _CONTEXT_FIELDS.get(context) if isinstance(context, ApplicationContext) else None
-    fields = [name or ber.encode_wrapped(_CONTEXT, ber.OBJECT_IDENTIFIER, bytes(context))]
+    if isinstance(context, bytes):
+        fields = [ber.encode_wrapped(_CONTEXT, ber.OBJECT_IDENTIFIER, context)]
+    else:
+        fields = [_CONTEXT_FIELDS[context]]
     if protocol_version:
         fields.insert(0, ber.encode(_PROTOCOL_VERSION, ber.encode_bits(protocol_version)))
     return fields
@@ -207,8 +209,10 @@ def _add_authentication(fields: list[bytes], requirements_tag: int, apdu: Aarq |
     mechanism = apdu.mechanism
     if mechanism is not None:
         tag = requirements_tag + 1
-        known = _MECHANISM_FIELDS[tag].get(mechanism) if isinstance(mechanism, Mechanism) else None
-        fields.append(known or ber.encode(tag, bytes(mechanism)))
+        if isinstance(mechanism, bytes):
+            fields.append(ber.encode(tag, mechanism))
+        else:
+            fields.append(_MECHANISM_FIELDS[tag][mechanism])
     if apdu.authentication_value:
         fields.append(ber.encode_wrapped(value_tag, _CHAR_STRING, apdu.authentication_value))
 
