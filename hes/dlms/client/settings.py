@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from hes.dlms.codes import ApplicationContext, Conformance, Mechanism, conformance_in
+from hes.dlms.codes import SHORT_NAMES_ONLY, ApplicationContext, Conformance, Mechanism, conformance_in
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SUITES, EncryptionKeys, SecurityControl
 from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.dlms.security.ciphering import CipheringStyle
