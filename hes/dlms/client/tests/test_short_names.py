@@ -1,5 +1,7 @@
 """The client with short names: against our server, against a recorded meter, and against answers that do not fit."""
 
+from dataclasses import replace
+
 import pytest
 
 from hes.dlms import apdu, axdr, data
@@ -129,7 +131,7 @@ def test_the_same_calls_write_and_switch_by_short_names(settings):
 
 @every_way
 def test_a_profile_comes_in_blocks_and_by_entry(settings):
-    bench = opened(ClientSettings(**{**_fields(settings), "max_receive_pdu_size": 200}))
+    bench = opened(replace(settings, max_receive_pdu_size=200))
     if settings.client_sap == bs.PUBLIC:
         with pytest.raises(LocalProtocolError, match="the device lists no object"):
             bench.client.get(PROFILE)
@@ -137,10 +139,6 @@ def test_a_profile_comes_in_blocks_and_by_entry(settings):
     assert len(value(bench.run(bench.client.get(PROFILE)))) == bm.ROWS
     assert all(len(octets) <= 200 for side, octets in bench.wire if side == "S")
     assert len(value(bench.run(bench.client.get(PROFILE, by_entry(3, 5))))) == 3
-
-
-def _fields(settings):
-    return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
 
 
 def test_a_long_write_and_a_long_list_go_in_blocks():
@@ -169,7 +167,7 @@ def test_read_and_write_by_name_need_no_object_list():
 
 def test_a_method_with_parameters_is_written_where_parameters_cannot_be_read_with():
     conformance = Conformance.READ | Conformance.WRITE | Conformance.BLOCK_TRANSFER_GET
-    bench = opened(ClientSettings(**{**_fields(SETTINGS["HLS-GMAC, ciphered"]), "conformance": conformance}))
+    bench = opened(replace(SETTINGS["HLS-GMAC, ciphered"], conformance=conformance))
     relay = MethodDescriptor(70, bm.RELAY, 1)
     assert bench.run(bench.client.act(relay, b"\x0f\x00")) == ActDone(result=ActionResult.SUCCESS)
     assert bench.meter.relay is ControlState.DISCONNECTED
