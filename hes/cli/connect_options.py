@@ -105,6 +105,9 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(
         "--style", type=click.Choice(list(STYLES)), default="service-specific", help="Form of ciphered APDUs."
     ),
+    click.option(
+        "--short-names", is_flag=True, help="Refer to objects by short names, found in the meter's own object list."
+    ),
     click.option("--dedicated", is_flag=True, help="Bring a dedicated key for this association."),
     click.option(
         "--counter", type=Counter(), default="read", show_default=True, help="First invocation counter, or 'read'."
@@ -146,6 +149,7 @@ class ConnectOptions:
     protection: str
     style: str
     dedicated: bool
+    short_names: bool
     counter: int | None
     counter_object: Obis | None
     public_client: int | None
@@ -215,6 +219,7 @@ def _settings(profile: DeviceProfile | None, credentials: Credentials, options: 
         protection=options.protection,
         style=options.style,
         dedicated=options.dedicated,
+        short_names=options.short_names,
     )
 
 

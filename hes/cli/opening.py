@@ -108,6 +108,8 @@ def _why_refused(error: AccessDenied, settings: ClientSettings) -> str:
         return f"{who} authenticates in another way in this meter: try another --auth or another --client."
     if diagnostic == AcseDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED:
         ciphered = settings.security is not None and settings.security.ciphered
+        if settings.short_names:
+            return f"the meter does not take short names from {who}: try without --short-names, or another --client."
         return (
             f"the meter does not take a ciphered association from {who}: try --protection none or another --client."
             if ciphered

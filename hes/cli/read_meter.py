@@ -13,7 +13,6 @@ from hes.cli.read_values import BUFFER, PROFILE_CLASS, ProfileTable, Reading
 from hes.dlms import axdr
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.client.events import Associated
-from hes.dlms.codes import Conformance
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, object_list_from_value
 from hes.dlms.cosem_time import CosemDateTime
 from hes.dlms.obis import Obis
@@ -102,6 +101,13 @@ class _Reader:
         """The class of an object: known, or from the object list of this association, which is read once."""
         if bytes(obis) in self._plan.classes:
             return self._plan.classes[bytes(obis)]
+        names = self._dlms.client.names
+        class_id = await self._listed_class(obis) if names is None else names.class_of(obis)
+        if class_id is None:
+            raise AccessDenied(f"not in the object list: {self._who()} may not see it; try another --client or --auth")
+        return class_id
+
+    async def _listed_class(self, obis: Obis) -> int | None:
         if self._classes is None:
             try:
                 encoded = await self._dlms.get(ASSOCIATION_CLASS, CURRENT_ASSOCIATION, OBJECT_LIST)
@@ -111,10 +117,7 @@ class _Reader:
                 ) from error
             elements = object_list_from_value(axdr.decode_value(encoded)[0])
             self._classes = {bytes(element.logical_name): element.class_id for element in elements}
-        class_id = self._classes.get(bytes(obis))
-        if class_id is None:
-            raise AccessDenied(f"not in the object list: {self._who()} may not see it; try another --client or --auth")
-        return class_id
+        return self._classes.get(bytes(obis))
 
     def _who(self) -> str:
         """ "client 16 (public)"."""
@@ -125,6 +128,6 @@ class _Reader:
         """The range that was asked for, on the first column, which is the time. Raises AccessDenied."""
         if self._plan.first is None and self._plan.last is None:
             return b""
-        if Conformance.SELECTIVE_ACCESS not in self._dlms.client.conformance:
+        if not self._dlms.client.selects:
             raise AccessDenied("the meter gives no parts of a profile; read it whole, without --from and --to")
         return by_range(columns[0], self._plan.first or OPEN_START, self._plan.last or OPEN_END)

@@ -58,7 +58,11 @@ class ConnectPlan:
 
     @property
     def public_settings(self) -> ClientSettings:
-        return ClientSettings(client_sap=self.public_client, server_sap=self.settings.server_sap)
+        return ClientSettings(
+            client_sap=self.public_client,
+            server_sap=self.settings.server_sap,
+            short_names=self.settings.short_names,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,7 @@ def client_settings(
     protection: str,
     style: str,
     dedicated: bool,
+    short_names: bool = False,
 ) -> ClientSettings:
     """The settings of the association. Raises ValueError with a sentence that names the option that is missing.
 
@@ -116,6 +121,7 @@ def client_settings(
         mechanism=mechanism,
         password=credentials.password if mechanism is Mechanism.LLS else b"",
         security=security,
+        short_names=short_names,
     )
 
 

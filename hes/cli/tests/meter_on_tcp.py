@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from hes.dlms import wrapper
+from hes.dlms.cosem import LogicalDevice
 from hes.dlms.server import Server
 from hes.dlms.tests import bench_meter
 from hes.dlms.tests.bench_meter import DEVICE, BenchMeter
@@ -20,9 +21,15 @@ class MeterOnTcp:
     What `answer` gives may be SILENCE or HANG_UP as well.
     """
 
-    def __init__(self, *, silent: bool = False, answer: Callable[[bytes], bytes | None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        silent: bool = False,
+        answer: Callable[[bytes], bytes | None] | None = None,
+        device: LogicalDevice[BenchMeter] = DEVICE,
+    ) -> None:
         self.meter = BenchMeter()
-        self.server = Server(DEVICE, self.meter, entropy=bench_meter.challenge, challenge_octets=8)
+        self.server = Server(device, self.meter, entropy=bench_meter.challenge, challenge_octets=8)
         self.silent = silent
         self.answer = answer
         self.url = ""

@@ -95,6 +95,12 @@ class Client:
         self._short = ShortNameRequests()
 
     @property
+    def selects(self) -> bool:
+        """Whether selective access was negotiated, in the form that this context has."""
+        needed = Conformance.PARAMETERIZED_ACCESS if self.settings.short_names else Conformance.SELECTIVE_ACCESS
+        return needed in self.conformance
+
+    @property
     def names(self) -> ObjectNames | None:
         """What the device lists by short name; set it after `read_object_list`, before `get` and its like."""
         return self._short.names

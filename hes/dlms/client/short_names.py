@@ -43,7 +43,7 @@ from hes.dlms.cosem.short_names import ASSOCIATION_SN_BASE, attribute_name, meth
 from hes.dlms.xdlms.read import ReadResult, decode_read_response_content
 from hes.dlms.xdlms.variable_access import SHORT_NAME_MAX
 from hes.dlms.xdlms.write import WriteResult
-from hes.errors import LocalProtocolError, RemoteProtocolError
+from hes.errors import AccessDenied, LocalProtocolError, RemoteProtocolError
 
 OBJECT_LIST: Final = attribute_name(ASSOCIATION_SN_BASE, 2)  # FA08
 HLS_REPLY_NAME: Final = method_name(ASSOCIATION_SN_BASE, 12, 2, REPLY_TO_HLS_SN)  # FA58
@@ -76,7 +76,7 @@ class ObjectNames:
         self._ends = dict(zip(bases, [*bases[1:], SHORT_NAME_MAX + 1], strict=True))
 
     def attribute(self, attribute: AttributeDescriptor) -> int:
-        """Short name of an attribute. Raises LocalProtocolError where the device has none."""
+        """Short name of an attribute. Raises AccessDenied (result OBJECT_UNDEFINED) where the device has none."""
         found = self._find(attribute)
         index = attribute.attribute
         name = attribute_name(found.base_name, index)
@@ -85,31 +85,37 @@ class ObjectNames:
         if (known is not None and index > len(known.attributes)) or (
             methods_at is not None and name >= found.base_name + methods_at
         ):
-            raise LocalProtocolError(f"class {found.class_id} version {found.version} has no attribute {index}")
+            raise _unlisted(f"class {found.class_id} version {found.version} has no attribute {index}")
         return self._inside(found, name)
 
     def method(self, method: MethodDescriptor) -> int:
-        """Short name of a method. Raises LocalProtocolError where the device has none, or none is known."""
+        """Short name of a method. Raises AccessDenied where the device has none, LocalProtocolError for no source."""
         found = self._find(method)
         known = interface_class(found.class_id, found.version)
         if known is not None and method.method > len(known.methods):
-            raise LocalProtocolError(f"class {found.class_id} version {found.version} has no method {method.method}")
+            raise _unlisted(f"class {found.class_id} version {found.version} has no method {method.method}")
         return self._inside(found, method_name(found.base_name, found.class_id, found.version, method.method))
 
     def _inside(self, found: SnObjectListElement, name: int) -> int:
         end = self._ends[found.base_name]
         if name >= end:
-            raise LocalProtocolError(f"name {name:04X} belongs to the next object, at {end:04X}")
+            raise _unlisted(f"name {name:04X} belongs to the next object, at {end:04X}")
         return name
 
     def _find(self, descriptor: AttributeDescriptor | MethodDescriptor) -> SnObjectListElement:
         found = self._elements.get((descriptor.class_id, bytes(descriptor.obis)))
         if found is None:
-            raise LocalProtocolError(
-                f"the device lists no object {bytes(descriptor.obis).hex()} of class {descriptor.class_id}",
-                class_id=descriptor.class_id,
-            )
+            raise _unlisted(f"the device lists no object {bytes(descriptor.obis).hex()} of class {descriptor.class_id}")
         return found
+
+    def class_of(self, logical_name: bytes) -> int | None:
+        """Class of the first object of that name; None when the device lists none."""
+        return next((class_id for class_id, name in self._elements if name == logical_name), None)
+
+
+def _unlisted(why: str) -> AccessDenied:
+    """The device's own list says no, as the device would if it could be asked by logical name."""
+    return AccessDenied(why, result=DataAccessResult.OBJECT_UNDEFINED)
 
 
 class ReadExchange:
@@ -278,7 +284,23 @@ class ShortNameRequests:
         return read_request((self._selected(attribute, selection),), _got)
 
     def get_list(self, attributes: Iterable[Selected]) -> NamedRequest:
-        return read_request(tuple([self._selected(*each) for each in attributes]), _got_list)
+        """Objects that the device does not list are not asked for; they come out as OBJECT_UNDEFINED in their place."""
+        variables: list[Variable | None] = []
+        for attribute, selection in attributes:
+            try:
+                variables.append(self._selected(attribute, selection))
+            except AccessDenied:
+                variables.append(None)
+        listed = tuple([variable for variable in variables if variable is not None])
+        if not listed:
+            raise _unlisted("the device lists none of the objects asked for")
+
+        def finish(results: Results) -> ClientEvent:
+            answered = iter(results)
+            undefined = (DataAccessResult.OBJECT_UNDEFINED, b"")
+            return GotList(results=tuple([undefined if each is None else next(answered) for each in variables]))
+
+        return read_request(listed, finish)
 
     def _selected(self, attribute: AttributeDescriptor, selection: bytes) -> Variable:
         name = self._known().attribute(attribute)

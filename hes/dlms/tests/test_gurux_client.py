@@ -31,6 +31,8 @@ UTC_NOW = datetime.datetime(2024, 12, 15, 12, 0, tzinfo=datetime.UTC)
 class Peer:
     """A gurux client that exchanges wrapper PDUs with a server of ours."""
 
+    reply = GXReplyData
+
     def __init__(self, client, device=bm.DEVICE):
         self.client = client
         self.meter = bm.BenchMeter()
@@ -44,7 +46,7 @@ class Peer:
         return bytearray(wrapper.encode(header.destination, header.source, answer))
 
     def run(self, frames):
-        reply = GXReplyData()
+        reply = self.reply()
         for frame in frames if isinstance(frames, list) else [frames]:
             self.client.getData(self.exchange(frame), reply)
             while reply.isMoreData():

@@ -46,12 +46,13 @@ from hes.dlms.selective_access import by_entry
 from hes.dlms.tests import bench_meter as bm
 from hes.dlms.tests import bench_short_names as bs
 from hes.dlms.tests import published
-from hes.errors import LocalProtocolError, RemoteProtocolError
+from hes.errors import AccessDenied, LocalProtocolError, RemoteProtocolError
 
 ENERGY = AttributeDescriptor(3, bm.ENERGY, 2)
 PROFILE = AttributeDescriptor(7, bm.LOAD_PROFILE, 2)
 MESSAGE = AttributeDescriptor(1, bm.MESSAGE, 2)
 SUCCESS = DataAccessResult.SUCCESS
+UNDEFINED = DataAccessResult.OBJECT_UNDEFINED
 
 SETTINGS = {
     "no security": ClientSettings(client_sap=bs.PUBLIC, short_names=True),
@@ -133,7 +134,7 @@ def test_the_same_calls_write_and_switch_by_short_names(settings):
 def test_a_profile_comes_in_blocks_and_by_entry(settings):
     bench = opened(replace(settings, max_receive_pdu_size=200))
     if settings.client_sap == bs.PUBLIC:
-        with pytest.raises(LocalProtocolError, match="the device lists no object"):
+        with pytest.raises(AccessDenied, match="the device lists no object"):
             bench.client.get(PROFILE)
         return
     assert len(value(bench.run(bench.client.get(PROFILE)))) == bm.ROWS
@@ -173,6 +174,15 @@ def test_a_method_with_parameters_is_written_where_parameters_cannot_be_read_wit
     assert bench.meter.relay is ControlState.DISCONNECTED
     with pytest.raises(LocalProtocolError, match="MULTIPLE_REFERENCES"):
         bench.client.get_list([ENERGY, ENERGY])
+
+
+def test_objects_that_are_not_listed_keep_their_place_in_a_list():
+    bench = opened(SETTINGS["LLS"])
+    nothing = AttributeDescriptor(3, bytes(6), 2)
+    event = bench.run(bench.client.get_list([nothing, ENERGY, nothing]))
+    assert [result for result, _data in event.results] == [UNDEFINED, SUCCESS, UNDEFINED]
+    with pytest.raises(AccessDenied, match="none of the objects"):
+        bench.client.get_list([nothing])
 
 
 def test_only_services_of_the_context_are_proposed():
@@ -306,12 +316,12 @@ def test_names_are_found_by_class_and_logical_name():
     names = ObjectNames([SnObjectListElement(0x2BC0, 8, 0, clock), SnObjectListElement(0x2BB0, 9999, 0, clock)])
     assert names.attribute(AttributeDescriptor(8, clock, 2)) == 0x2BC8
     assert names.method(MethodDescriptor(8, clock, 1)) == 0x2C20
-    with pytest.raises(LocalProtocolError, match="the device lists no object"):
+    with pytest.raises(AccessDenied, match="the device lists no object"):
         names.attribute(AttributeDescriptor(3, clock, 2))
     assert names.attribute(AttributeDescriptor(9999, clock, 2)) == 0x2BB8
     for beyond in (AttributeDescriptor(8, clock, 10), AttributeDescriptor(9999, clock, 3)):
-        with pytest.raises(LocalProtocolError, match=r"has no attribute 10|belongs to the next object, at 2BC0"):
+        with pytest.raises(AccessDenied, match=r"has no attribute 10|belongs to the next object, at 2BC0"):
             names.attribute(beyond)
-    with pytest.raises(LocalProtocolError, match="has no method 7"):
+    with pytest.raises(AccessDenied, match="has no method 7"):
         names.method(MethodDescriptor(8, clock, 7))
     assert ReadRequest((VariableName(0x2BC8),)).encode().hex() == "0501022bc8"
