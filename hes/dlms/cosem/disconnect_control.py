@@ -154,6 +154,10 @@ class DisconnectControl(CosemObject[I]):
             },
         )
 
+    def state_of(self, context: Context[I]) -> ControlState:
+        """Attribute 3."""
+        return self._state(context.instance, context.now_s)
+
     def move(self, context: Context[I], move: Move) -> ActionResult:
         """Move the relay if its mode allows it, else READ_WRITE_DENIED [A]. Nothing to do is a success."""
         present = self._state(context.instance, context.now_s)

@@ -21,7 +21,7 @@ from hes.dlms.cosem.access import READERS, Role
 from hes.dlms.cosem.clock import NO_DATE_TIME
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import Method
-from hes.dlms.cosem.declared import declared_class
+from hes.dlms.cosem.interface_classes import CLASSES
 from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.cosem.monitored_value import NOTHING
 from hes.dlms.cosem.object_state import StatefulObject
@@ -135,7 +135,7 @@ class PushSetup(StatefulObject[I, PushState]):
         methods: dict[int, Method[I]] = {1: stateful_method(self, no_parameters, self._push, invocable=invocable)}
         if version >= 2:
             methods[2] = stateful_method(self, no_parameters, _reset, invocable=invocable)
-        super().__init__(declared_class(40, version), logical_name, attributes, methods, initial=initial)
+        super().__init__(CLASSES[40, version], logical_name, attributes, methods, initial=initial)
 
     # -- what the host does
 
