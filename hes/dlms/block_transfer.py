@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from hes.dlms import axdr
-from hes.dlms.security import HEADER_OCTETS, SYSTEM_TITLE_OCTETS, TAG_OCTETS
-from hes.dlms.security.ciphering import CipheringStyle
+from hes.dlms.security.forms import LENGTH_OCTETS_MAX, CipheringStyle, protection_octets
 from hes.errors import RemoteProtocolError
 
 BLOCK_TRANSFER_OCTETS_MAX: Final = 4 * 1024 * 1024  # a year of quarter hours with ten columns has about 2.5 MB [A]
@@ -88,9 +87,7 @@ def plain_limit(pdu_octets_max: int, *, ciphered: bool, style: CipheringStyle = 
     limit = pdu_octets_max or PDU_OCTETS_MAX
     if not ciphered:
         return limit
-    overhead = 1 + len(axdr.encode_length(limit)) + HEADER_OCTETS + TAG_OCTETS
-    if style is not CipheringStyle.SERVICE_SPECIFIC:
-        overhead += 1 + SYSTEM_TITLE_OCTETS
+    overhead = protection_octets(style) - LENGTH_OCTETS_MAX + len(axdr.encode_length(limit))
     return max(limit - overhead, 0)
 
 

@@ -45,7 +45,12 @@ PUSH_TAGS: Final = frozenset(
 SURPLUS_APDUS_MAX: Final = 4  # answers kept until somebody asks for the next one or sends a new request [A]
 # an answer may come under these as well as a push: only whether an answer is awaited tells them apart
 CIPHERED_TAGS: Final = frozenset(
-    {ApduTag.GENERAL_GLO_CIPHERING, ApduTag.GENERAL_DED_CIPHERING, ApduTag.GENERAL_CIPHERING}
+    {
+        ApduTag.GENERAL_GLO_CIPHERING,
+        ApduTag.GENERAL_DED_CIPHERING,
+        ApduTag.GENERAL_CIPHERING,
+        ApduTag.GENERAL_SIGNING,
+    }
 )
 
 

@@ -8,11 +8,14 @@ Source: docs/protocols/dlms-application.md §5; docs/protocols/dlms-roles.md §5
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from hes.dlms.block_transfer import plain_limit
 from hes.dlms.client.settings import ClientSecurity
-from hes.dlms.security import SecurityControl, SecurityError
+from hes.dlms.security import SUITES, SecurityControl, SecurityError
 from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope, Unprotected, is_protected
+from hes.dlms.security.forms import protection_octets
+from hes.dlms.security.fresh_keys import FreshKeys
 
 PlainObserver = Callable[[bool, bytes], None]
 """Called with True for what the client sends and False for what it receives, and the APDU in the clear."""
@@ -22,25 +25,34 @@ class Channel:
     """The protection of one association. ciphering: None without keys. ciphered: whether APDUs go protected."""
 
     def __init__(
-        self, security: ClientSecurity | None, send_counter: Callable[[], int] | int, on_plain: PlainObserver | None
+        self,
+        security: ClientSecurity | None,
+        send_counter: Callable[[], int] | int,
+        on_plain: PlainObserver | None,
+        entropy: Callable[[int], bytes] | None = None,
     ) -> None:
         self.security = security
-        self.ciphering = _ciphering_of(security, send_counter)
+        self.ciphering = _ciphering_of(security, send_counter, entropy)
         self.ciphered = security is not None and security.ciphered
         self._on_plain = on_plain
 
     def protect(self, plain: bytes, *, dedicated: bool) -> bytes:
         """`plain` as it goes out. dedicated: under the association's own key, if it has one."""
-        ciphering = self.ciphering
-        if ciphering is None or not self.ciphered:
+        ciphering, security = self.ciphering, self.security
+        if ciphering is None or security is None or not self.ciphered:
             return plain
         if self._on_plain is not None:
             self._on_plain(True, plain)  # noqa: FBT003 - the observer's own signature
-        dedicated = dedicated and ciphering.has_dedicated_key
-        style = ciphering.style
-        if style is not CipheringStyle.SERVICE_SPECIFIC:
-            style = CipheringStyle.GENERAL_DED if dedicated else CipheringStyle.GENERAL_GLO
-        return ciphering.protect(plain, key=KeyScope.DEDICATED if dedicated else KeyScope.GLOBAL, style=style)
+        style, scope = ciphering.style, KeyScope.GLOBAL
+        if dedicated and ciphering.has_dedicated_key:
+            scope = KeyScope.DEDICATED
+            if style is not CipheringStyle.SERVICE_SPECIFIC:
+                style = CipheringStyle.GENERAL_DED
+        elif style is CipheringStyle.GENERAL_DED:
+            style = CipheringStyle.GENERAL_GLO
+        elif style is CipheringStyle.GENERAL_CIPHERING:
+            scope = security.key_scope
+        return ciphering.protect(plain, key=scope, style=style, signed=security.signed)
 
     def unprotect(self, octets: bytes) -> tuple[bytes, Unprotected | None]:
         """The plain APDU, and how it was protected. Raises SecurityError for what cannot be opened."""
@@ -55,27 +67,59 @@ class Channel:
 
     def covers(self, opened: Unprotected | None) -> bool:
         """Whether what came is protected as this association requires."""
-        if not self.ciphered:
+        security = self.security
+        if not self.ciphered or security is None:
             return True
-        return (
-            opened is not None and self.security is not None and opened.control.covers(self.security.required_control)
-        )
+        if opened is None or (security.response_signed and not opened.signed):
+            return False
+        return opened.control.covers(security.required_control)
+
+    def covers_initiate(self, opened: Unprotected) -> bool:
+        """The same for the user information of an AARE, which is never signed."""
+        return self.security is None or opened.control.covers(self.security.required_control)
 
     def plain_limit(self, pdu_octets_max: int) -> int:
         """Octets that a plain APDU may have to be no longer than `pdu_octets_max` (0: no limit) once protected."""
-        style = self.security.style if self.security else CipheringStyle.SERVICE_SPECIFIC
-        return plain_limit(pdu_octets_max, ciphered=self.ciphered, style=style)
+        security, ciphering = self.security, self.ciphering
+        if security is None or ciphering is None or not self.ciphered:
+            return plain_limit(pdu_octets_max, ciphered=False)
+        if not security.signed and security.style in _WITHOUT_HEAD:
+            return plain_limit(pdu_octets_max, ciphered=True, style=security.style)
+        curve = SUITES[security.suite].curve
+        overhead = protection_octets(
+            security.style,
+            scope=security.key_scope,
+            curve_octets=0 if curve is None else curve.coordinate_octets,
+            signed=security.signed,
+        )
+        overhead += 2 * (len(ciphering.date_time) + len(ciphering.other_information))
+        return max(plain_limit(pdu_octets_max, ciphered=False) - overhead, 0)
 
 
-def _ciphering_of(security: ClientSecurity | None, send_counter: Callable[[], int] | int) -> Ciphering | None:
+_WITHOUT_HEAD: Final = (CipheringStyle.SERVICE_SPECIFIC, CipheringStyle.GENERAL_GLO, CipheringStyle.GENERAL_DED)
+
+
+def _ciphering_of(
+    security: ClientSecurity | None, send_counter: Callable[[], int] | int, entropy: Callable[[int], bytes] | None
+) -> Ciphering | None:
     if security is None or security.keys is None:
         return None
-    return Ciphering(
+    ciphering = Ciphering(
         system_title=security.system_title,
         global_keys=security.keys,
         send_counter=send_counter,
         peer_system_title=security.server_system_title,
+        broadcast_keys=security.broadcast_keys,
         receive_counter=security.receive_counter,
         control=SecurityControl(security.control | security.suite),
         style=security.style,
+        fresh=FreshKeys(
+            suite=security.suite,
+            authentication_key=security.keys.authentication,
+            master_key=security.master_key,
+            pairs=security.pairs,
+            entropy=entropy,
+        ),
     )
+    ciphering.other_information = security.other_information
+    return ciphering

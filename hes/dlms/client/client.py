@@ -77,16 +77,18 @@ class Client:
         *,
         send_counter: Callable[[], int] | int = 0,
         on_plain: PlainObserver | None = None,
+        entropy: Callable[[int], bytes] | None = None,
     ) -> None:
         """send_counter: gives a fresh invocation counter under the global key for each call, or the first one.
 
-        on_plain: told of every APDU that goes ciphered, as it is inside.
+        on_plain: told of every APDU that goes ciphered, as it is inside. entropy: count -> that many fresh octets, for
+        keys that come with their APDUs, and for signatures; None where neither is used.
         """
         self.settings = settings
         self.state = State.IDLE
         self.conformance = _NOTHING
         self.server_max_receive_pdu_size = 0
-        self._channel = Channel(settings.security, send_counter, on_plain)
+        self._channel = Channel(settings.security, send_counter, on_plain, entropy)
         self._opening: Opening | None = None
         self._exchange: Exchange | None = None
         self._invoke_id = 0

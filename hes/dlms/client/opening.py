@@ -121,7 +121,7 @@ class Opening:
             if not is_protected(user_information):
                 raise SecurityError("the server answered a ciphered proposal in the clear")
             opened = self._channel.ciphering.unprotect(user_information)
-            if not self._channel.covers(opened):
+            if not self._channel.covers_initiate(opened):
                 raise SecurityError("the AARE is protected less than this association requires")
             user_information = opened.apdu
         granted = initiate.decode(user_information)

@@ -8,7 +8,7 @@ from typing import Final
 from hes.dlms.codes import SHORT_NAMES_ONLY, ApplicationContext, Conformance, Mechanism, conformance_in
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SUITES, EncryptionKeys, SecurityControl
 from hes.dlms.security.asymmetric import AsymmetricKeys
-from hes.dlms.security.ciphering import CipheringStyle
+from hes.dlms.security.ciphering import CipheringStyle, KeyScope
 from hes.dlms.security.hls import SECRET, TITLED, ManufacturerHls
 from hes.errors import LocalProtocolError
 
@@ -40,8 +40,12 @@ class ClientSecurity:
     response_control: what answers must carry at least, None for the same as `control`. dedicated: bring a key of its
     own for the association. ciphered: False leaves APDUs in the clear and uses titles and keys for HLS alone.
     server_system_title: expected one; None takes what the AARE says. receive_counter: the lowest counter taken from
-    the server. pairs: key pairs for HLS-ECDSA, signatures and key agreement. authorities: certificates (DER) of those
-    who may certify a server's signing key; without any, only the key in `pairs` is believed.
+    the server.
+    key_scope: with style GENERAL_CIPHERING, how the key of each APDU is given; master_key wraps it. signed: sign every
+    request; response_signed: take no answer that is not. other_information: in front of what is signed or goes as
+    general-ciphering. broadcast_keys: for what the server sends to many.
+    pairs: key pairs for HLS-ECDSA, signatures and key agreement. authorities: certificates (DER) of those who may
+    certify a server's signing key; without any, only the key in `pairs` is believed.
     """
 
     system_title: bytes
@@ -54,6 +58,12 @@ class ClientSecurity:
     server_system_title: bytes | None = None
     receive_counter: int = 0
     suite: int = 0
+    key_scope: KeyScope = KeyScope.GLOBAL
+    signed: bool = False
+    response_signed: bool = False
+    master_key: bytes = field(default=b"", repr=False)
+    broadcast_keys: EncryptionKeys | None = None
+    other_information: bytes = b""
     pairs: AsymmetricKeys = NO_PAIRS
     authorities: tuple[bytes, ...] = field(default=(), repr=False)
 
@@ -66,6 +76,10 @@ class ClientSecurity:
                 raise LocalProtocolError("ciphering needs keys: give them, or say ciphered=False")
         elif len(self.keys.encryption) != suite.key_octets:
             raise LocalProtocolError(f"security suite {self.suite} takes keys of {suite.key_octets} octets")
+        if self.key_scope is not KeyScope.GLOBAL and self.style is not CipheringStyle.GENERAL_CIPHERING:
+            raise LocalProtocolError(f"a {self.key_scope.value} key needs the style general-ciphering")
+        if (self.signed or self.response_signed) and not self.ciphered:
+            raise LocalProtocolError("signatures stand in the ciphered contexts only")
         if self.dedicated and not self.ciphered:
             raise LocalProtocolError("a dedicated key is of no use where nothing is ciphered")
 

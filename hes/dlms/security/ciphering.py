@@ -4,7 +4,8 @@ Three forms exist on the wire, and an association may use any:
 
 - service-specific, one tag for each service: 21 28 2E C8..CF (global key), 41 48 4E D0..D7 (dedicated key);
 - general-glo DB and general-ded DC, which carry the sender's system title;
-- (general-ciphering DD and general-signing DF belong to suites 1 and 2 and have no entry yet.)
+- general-ciphering DD, which says the key in one of several ways, and general-signing DF around an APDU; what is both
+  is signed first.
 
 Counters: one per key and direction. The sender takes the next one for every APDU and never twice; the receiver takes
 only what lies above the last one *verified*. An APDU that is encrypted but not authenticated proves nothing, so its
@@ -17,7 +18,6 @@ Source: docs/protocols/dlms-application.md §5.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Final, NamedTuple
 
 from hes.dlms import axdr, security
@@ -31,11 +31,37 @@ from hes.dlms.security import (
     SecurityControl,
     SecurityError,
 )
+from hes.dlms.security.control import SUITE_MASK
 from hes.dlms.security.counters import ReplayWindow, SendCounter
+from hes.dlms.security.forms import (
+    GENERAL,
+    GENERAL_TAGS,
+    PROTECTED_TAGS,
+    SPECIFIC,
+    WITH_HEAD,
+    CipheringStyle,
+    KeyScope,
+    is_protected,
+)
+from hes.dlms.security.fresh_keys import FreshKeys
+from hes.dlms.security.general import (
+    KEY_BROADCAST,
+    KEY_UNICAST,
+    Head,
+    IdentifiedKey,
+    KeyInfo,
+    encode_general_ciphering,
+    encode_general_signing,
+    read_general_ciphering,
+    read_general_signing,
+    signed_octets,
+)
+from hes.dlms.security.signatures import sign, verify
 from hes.dlms.xdlms.common import Octets
 from hes.errors import LocalProtocolError
 
 __all__ = [
+    "PROTECTED_TAGS",
     "Ciphering",
     "CipheringStyle",
     "GeneralApdu",
@@ -50,65 +76,8 @@ __all__ = [
 ]
 
 
-class KeyScope(Enum):
-    """Whose key: the one all associations of the meter share, this association's own, or the broadcast key."""
-
-    GLOBAL = "global"
-    DEDICATED = "dedicated"
-    BROADCAST = "broadcast"
-
-
-class CipheringStyle(Enum):
-    """Which form a side sends; what it receives may have any."""
-
-    SERVICE_SPECIFIC = "service-specific"
-    GENERAL_GLO = "general-glo"
-    GENERAL_DED = "general-ded"
-
-
-# plain service -> its tag under the global and under the dedicated key
-PROTECTED_TAGS: Final[dict[int, tuple[int, int]]] = {
-    int(plain): (plain | 0x20, plain | 0x40)
-    for plain in (
-        ApduTag.INITIATE_REQUEST,
-        ApduTag.READ_REQUEST,
-        ApduTag.WRITE_REQUEST,
-        ApduTag.INITIATE_RESPONSE,
-        ApduTag.READ_RESPONSE,
-        ApduTag.WRITE_RESPONSE,
-        ApduTag.CONFIRMED_SERVICE_ERROR,
-        ApduTag.UNCONFIRMED_WRITE_REQUEST,
-        ApduTag.INFORMATION_REPORT_REQUEST,
-    )
-} | {
-    int(plain): (plain + 8, plain + 16)
-    for plain in (
-        ApduTag.GET_REQUEST,
-        ApduTag.SET_REQUEST,
-        ApduTag.EVENT_NOTIFICATION,
-        ApduTag.ACTION_REQUEST,
-        ApduTag.GET_RESPONSE,
-        ApduTag.SET_RESPONSE,
-        ApduTag.ACTION_RESPONSE,
-    )
-}
-# protected tag -> key, plain service that must come out (None: any), form
-_Form = tuple[KeyScope, int | None, CipheringStyle]
-_SPECIFIC: Final[dict[int, _Form]] = {
-    tag: (scope, plain, CipheringStyle.SERVICE_SPECIFIC)
-    for plain, pair in PROTECTED_TAGS.items()
-    for tag, scope in zip(pair, (KeyScope.GLOBAL, KeyScope.DEDICATED), strict=True)
-}
-_GENERAL: Final[dict[int, _Form]] = {
-    ApduTag.GENERAL_GLO_CIPHERING: (KeyScope.GLOBAL, None, CipheringStyle.GENERAL_GLO),
-    ApduTag.GENERAL_DED_CIPHERING: (KeyScope.DEDICATED, None, CipheringStyle.GENERAL_DED),
-}
-_GENERAL_TAGS: Final = {KeyScope.GLOBAL: 0xDB, KeyScope.BROADCAST: 0xDB, KeyScope.DEDICATED: 0xDC}
-
-
-def is_protected(apdu: Octets) -> bool:
-    """True when the first octet says that `Ciphering.unprotect` must open it."""
-    return len(apdu) > 0 and (apdu[0] in _SPECIFIC or apdu[0] in _GENERAL)
+TRANSACTION_OCTETS: Final = 8  # of those that we make [A]
+GENERAL_SIGNING: Final = int(ApduTag.GENERAL_SIGNING)
 
 
 class GeneralApdu(NamedTuple):
@@ -125,7 +94,7 @@ def read_general(apdu: Octets) -> GeneralApdu:
     Raises SecurityError for another tag, a title that has not 0 or 8 octets, lengths that do not fit.
     """
     octets = bytes(apdu)
-    if not octets or octets[0] not in _GENERAL:
+    if not octets or octets[0] not in GENERAL:
         raise SecurityError(f"not a general-glo or general-ded APDU: {octets[:1].hex()}", octet_offset=0)
     title_octets, offset = axdr.decode_length(octets, 1)
     if title_octets not in (0, SYSTEM_TITLE_OCTETS):
@@ -151,6 +120,8 @@ class Unprotected(NamedTuple):
     scope: KeyScope
     style: CipheringStyle
     system_title: bytes
+    signed: bool = False
+    transaction_id: bytes = b""
 
 
 class Ciphering:
@@ -160,7 +131,9 @@ class Ciphering:
     authenticated general APDU. dedicated_key: shares the authentication key of `global_keys`. send_counter: for the
     global key, a callable that gives a fresh counter for each call, or the first one. dedicated_send_counter: the same
     for the dedicated key. receive_counter: the lowest counter taken from the peer under the global key; keep
-    `windows[KeyScope.GLOBAL].expected` across associations. control, style: what this side sends.
+    `windows[KeyScope.GLOBAL].expected` across associations. control, style: what this side sends; the suite in control
+    is the only one that is taken from the peer. fresh: for keys that come with their APDU, and for signatures.
+    date_time, other_information: of the head of general-ciphering and general-signing; set them as attributes.
     """
 
     def __init__(
@@ -176,6 +149,7 @@ class Ciphering:
         receive_counter: int = 0,
         control: SecurityControl = AUTHENTICATED_ENCRYPTED,
         style: CipheringStyle = CipheringStyle.SERVICE_SPECIFIC,
+        fresh: FreshKeys | None = None,
     ) -> None:
         if len(system_title) != SYSTEM_TITLE_OCTETS:
             raise LocalProtocolError(f"a system title has {SYSTEM_TITLE_OCTETS} octets, this has {len(system_title)}")
@@ -183,6 +157,9 @@ class Ciphering:
         self.peer_system_title = peer_system_title
         self.control = control
         self.style = style
+        self.date_time = self.other_information = b""
+        self._suite = control.suite
+        self._fresh = fresh
         self._keys: dict[KeyScope, EncryptionKeys] = {KeyScope.GLOBAL: global_keys}
         self._counters: dict[KeyScope, Callable[[], int]] = {KeyScope.GLOBAL: _counter(send_counter)}
         self.windows: dict[KeyScope, ReplayWindow] = {KeyScope.GLOBAL: ReplayWindow(receive_counter)}
@@ -217,34 +194,88 @@ class Ciphering:
         key: KeyScope | None = None,
         style: CipheringStyle | None = None,
         control: SecurityControl | None = None,
+        signed: bool = False,
+        transaction_id: bytes = b"",
     ) -> bytes:
         """`apdu` protected under the next counter.
 
         key: None is DEDICATED for the style GENERAL_DED and GLOBAL otherwise. style, control: None is this side's own.
         A service without a tag of its own (data-notification) goes as general-glo or general-ded in every style.
+        signed: sign it first, within the ciphering. transaction_id: of the head, where there is one; b"" makes one.
         Raises LocalProtocolError when the key is missing or used up.
         """
         style = style or self.style
+        if signed or style is CipheringStyle.GENERAL_SIGNING:
+            apdu = self._sign(apdu, transaction_id)
+            if style is CipheringStyle.GENERAL_SIGNING:
+                return apdu
+        if style is CipheringStyle.GENERAL_CIPHERING:
+            return self._protect_with_head(apdu, key or KeyScope.GLOBAL, control or self.control, transaction_id)
         scope = key or (KeyScope.DEDICATED if style is CipheringStyle.GENERAL_DED else KeyScope.GLOBAL)
         sealed = self._seal(scope, self.control if control is None else control, apdu)
         pair = PROTECTED_TAGS.get(apdu[0]) if style is CipheringStyle.SERVICE_SPECIFIC else None
         length = axdr.encode_length(len(sealed))
         if pair is not None:
             return bytes((pair[scope is KeyScope.DEDICATED],)) + length + sealed
-        return bytes((_GENERAL_TAGS[scope], SYSTEM_TITLE_OCTETS)) + self.system_title + length + sealed
+        return bytes((GENERAL_TAGS[scope], SYSTEM_TITLE_OCTETS)) + self.system_title + length + sealed
 
     def protect_initiate(self, initiate: bytes) -> bytes:
         """User information of an AARQ, AARE or RLRQ: tag 21 or 28, always under the global key."""
         return self.protect(initiate, key=KeyScope.GLOBAL, style=CipheringStyle.SERVICE_SPECIFIC)
 
     def _seal(self, scope: KeyScope, control: SecurityControl, apdu: bytes) -> bytes:
+        keys, counter = self._sending(scope)
+        if not apdu:
+            raise LocalProtocolError("there is no APDU to protect")
+        return security.seal(control, keys, self.system_title, counter(), apdu)
+
+    def _sending(self, scope: KeyScope) -> tuple[EncryptionKeys, Callable[[], int]]:
         keys = self._keys.get(scope)
         counter = self._counters.get(scope)
         if keys is None or counter is None:
             raise LocalProtocolError(f"this association has no {scope.value} key to send with")
-        if not apdu:
-            raise LocalProtocolError("there is no APDU to protect")
-        return security.seal(control, keys, self.system_title, counter(), apdu)
+        return keys, counter
+
+    def _protect_with_head(
+        self, apdu: bytes, scope: KeyScope, control: SecurityControl, transaction_id: bytes
+    ) -> bytes:
+        """A fresh key starts at counter 0. The static scheme gives the same key for the same transaction, which a peer
+        may choose, so there the counter is one of the global key's and never comes again [A]."""
+        counter, keys = 0, None
+        if scope in (KeyScope.GLOBAL, KeyScope.BROADCAST):
+            keys, take = self._sending(scope)
+            counter = take()
+        elif scope is KeyScope.STATIC:
+            counter = self.take_counter()
+        else:
+            transaction_id = transaction_id or self._with_fresh_keys().octets(TRANSACTION_OCTETS)
+        head = self._head(transaction_id or counter.to_bytes(TRANSACTION_OCTETS, "big"))
+        key_info: KeyInfo
+        if keys is None:
+            key_info, keys = self._with_fresh_keys().make(scope, head)
+        else:
+            key_info = IdentifiedKey(KEY_BROADCAST if scope is KeyScope.BROADCAST else KEY_UNICAST)
+        associated = head.encode()
+        sealed = security.seal(control, keys, self.system_title, counter, apdu, associated)
+        return encode_general_ciphering(associated, key_info, sealed)
+
+    def _sign(self, apdu: bytes, transaction_id: bytes) -> bytes:
+        key = self._with_fresh_keys().pairs.signing_key
+        if key is None:
+            raise LocalProtocolError("this association has no key to sign with")
+        transaction_id = transaction_id or self._with_fresh_keys().octets(TRANSACTION_OCTETS)
+        signed = signed_octets(self._head(transaction_id).encode(), apdu)
+        return encode_general_signing(signed, sign(key, signed))
+
+    def _head(self, transaction_id: bytes) -> Head:
+        if not self.peer_system_title:
+            raise LocalProtocolError("the peer's system title is not known, so no head can be addressed to it")
+        return Head(transaction_id, self.system_title, self.peer_system_title, self.date_time, self.other_information)
+
+    def _with_fresh_keys(self) -> FreshKeys:
+        if self._fresh is None:
+            raise LocalProtocolError("this association was given nothing to make keys, transactions or signatures with")
+        return self._fresh
 
     # -- receiving
 
@@ -256,19 +287,19 @@ class Ciphering:
         Whether the protection is strong enough is the caller's to say: `result.control.covers(policy)`.
         """
         octets = apdu if isinstance(apdu, bytes) else bytes(apdu)
-        specific = _SPECIFIC.get(octets[0]) if octets else None
+        specific = SPECIFIC.get(octets[0]) if octets else None
         if specific is not None:
             scope, plain, style = specific
             sender, sealed = self._sender(b""), _sealed(octets, 1)
+        elif octets and octets[0] in WITH_HEAD:
+            return self._open_signed(octets) if octets[0] == GENERAL_SIGNING else self._open_with_head(octets)
         else:
             tag, title, sealed = read_general(octets)
-            scope, plain, style = _GENERAL[tag]
+            scope, plain, style = GENERAL[tag]
             sender = self._sender(title)
-        if sealed and sealed[0] & 0x40:
-            scope = _broadcast(scope)
-        keys = self._keys.get(scope)
-        if keys is None:
-            raise SecurityError(f"protected with a {scope.value} key, which this association has not")
+        if sealed and sealed[0] & 0x4F != self._suite:
+            scope = self._broadcast(scope, sealed[0])
+        keys = self._receiving(scope)
         control, counter, plaintext = security.unseal(sealed, keys, sender)
         authenticated = control & AUTHENTICATED != 0
         self.windows[scope].accept(counter, authenticated)
@@ -276,7 +307,95 @@ class Ciphering:
             self.peer_system_title = sender
         if not plaintext or (plain is not None and plaintext[0] != plain):
             raise SecurityError(f"tag {octets[0]:02X} does not protect what it says")
-        return Unprotected(plaintext, control, counter, scope, style, sender)
+        opened = Unprotected(plaintext, control, counter, scope, style, sender)
+        return self._verified(opened) if plaintext[0] == GENERAL_SIGNING else opened
+
+    def _receiving(self, scope: KeyScope) -> EncryptionKeys:
+        keys = self._keys.get(scope)
+        if keys is None:
+            raise SecurityError(f"protected with a {scope.value} key, which this association has not")
+        return keys
+
+    def _broadcast(self, scope: KeyScope, control: int) -> KeyScope:
+        """The scope of an APDU whose control octet is not the usual one: under the broadcast key, or refused."""
+        if control & SUITE_MASK != self._suite:
+            raise SecurityError(
+                f"an APDU of security suite {control & SUITE_MASK} where suite {self._suite} is in use", octet_offset=0
+            )
+        if scope is KeyScope.DEDICATED:
+            raise SecurityError("a dedicated key is never a broadcast key", octet_offset=0)
+        return KeyScope.BROADCAST
+
+    def _open_with_head(self, octets: bytes) -> Unprotected:
+        """general-ciphering. Its control octet never names the broadcast key: the key-info does."""
+        head, associated, key_info, sealed = read_general_ciphering(octets)
+        sender = self._addressed(head)
+        if not sealed or sealed[0] & 0x4F != self._suite:
+            raise SecurityError(f"a security control octet {sealed[:1].hex()} that may not be in general-ciphering")
+        if key_info is None or isinstance(key_info, IdentifiedKey):
+            scope = _identified(key_info)
+            keys = self._receiving(scope)
+        else:
+            scope, keys = self._receiving_fresh().find(key_info, head)
+        control, counter, plaintext = security.unseal(sealed, keys, sender, associated)
+        if scope in self.windows:
+            self.windows[scope].accept(counter, control.authenticated)
+        else:
+            self._receiving_fresh().accept(keys.encryption, counter)
+        if control.authenticated and not self.peer_system_title:
+            self.peer_system_title = sender
+        if not plaintext:
+            raise SecurityError("general-ciphering with nothing in it")
+        style = CipheringStyle.GENERAL_CIPHERING
+        opened = Unprotected(plaintext, control, counter, scope, style, sender, transaction_id=head.transaction_id)
+        return self._verified(opened) if plaintext[0] == GENERAL_SIGNING else opened
+
+    def _open_signed(self, octets: bytes) -> Unprotected:
+        """general-signing that is not within ciphering. What is signed may itself be ciphered."""
+        content, transaction_id, sender = self._check_signature(octets)
+        if is_protected(content):
+            if content[0] == GENERAL_SIGNING:
+                raise SecurityError("signed twice")
+            return self.unprotect(content)._replace(signed=True)
+        unciphered = SecurityControl(self._suite)
+        style = CipheringStyle.GENERAL_SIGNING
+        return Unprotected(
+            content, unciphered, 0, KeyScope.GLOBAL, style, sender, signed=True, transaction_id=transaction_id
+        )
+
+    def _verified(self, opened: Unprotected) -> Unprotected:
+        """The APDU inside a signed one that was ciphered."""
+        content, transaction_id, _sender = self._check_signature(opened.apdu)
+        if is_protected(content):
+            raise SecurityError("protected more than once by one party")
+        known = opened.transaction_id or transaction_id
+        return opened._replace(apdu=content, signed=True, transaction_id=known)
+
+    def _check_signature(self, octets: bytes) -> tuple[bytes, bytes, bytes]:
+        """Content, transaction id and sender. The same signature is not taken twice."""
+        head, content, signed, signature = read_general_signing(octets)
+        sender, fresh = self._addressed(head), self._receiving_fresh()
+        if fresh.pairs.peer_signing_key is None:
+            raise SecurityError("the signing key of the peer is not known")
+        verify(fresh.pairs.peer_signing_key, signed, signature)
+        if not content:
+            raise SecurityError("general-signing with nothing in it")
+        try:
+            fresh.accept(signature, 0)
+        except InvocationCounterError:
+            raise SecurityError("this signed APDU has come before") from None
+        return content, head.transaction_id, sender
+
+    def _addressed(self, head: Head) -> bytes:
+        """The sender of an APDU with a head, which must be for us: an empty recipient is taken for us [A]."""
+        if head.recipient not in (b"", self.system_title):
+            raise SecurityError(f"the APDU is for {head.recipient.hex()}, not for {self.system_title.hex()}")
+        return self._sender(head.originator)
+
+    def _receiving_fresh(self) -> FreshKeys:
+        if self._fresh is None:
+            raise SecurityError("keys that come with an APDU, and signatures, are not taken in this association")
+        return self._fresh
 
     def _sender(self, title: bytes) -> bytes:
         known = self.peer_system_title
@@ -296,7 +415,10 @@ def _counter(start: Callable[[], int] | int) -> Callable[[], int]:
     return SendCounter(start) if isinstance(start, int) else start
 
 
-def _broadcast(scope: KeyScope) -> KeyScope:
-    if scope is KeyScope.DEDICATED:
-        raise SecurityError("a dedicated key is never a broadcast key", octet_offset=0)
-    return KeyScope.BROADCAST
+def _identified(key_info: IdentifiedKey | None) -> KeyScope:
+    """Without key-info it is the global unicast key [A]."""
+    if key_info is None or key_info.key_id == KEY_UNICAST:
+        return KeyScope.GLOBAL
+    if key_info.key_id == KEY_BROADCAST:
+        return KeyScope.BROADCAST
+    raise SecurityError(f"key id {key_info.key_id} is not known")

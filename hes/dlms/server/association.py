@@ -6,6 +6,8 @@ Source: docs/protocols/dlms-application.md §2 (HLS), §5; docs/protocols/dlms-r
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
 from hes.dlms import axdr, data
@@ -17,8 +19,11 @@ from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.security_state import SecurityState
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.general_blocks import GeneralBlocks
-from hes.dlms.security import SecurityControl, SecurityError
+from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SUITES, EncryptionKeys, SecurityControl, SecurityError
+from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope, ReplayWindow, SendCounter, Unprotected
+from hes.dlms.security.forms import protection_octets
+from hes.dlms.security.fresh_keys import FreshKeys
 from hes.dlms.security.hls import HlsSide
 from hes.dlms.server.hls_exchange import read_pass_3
 from hes.dlms.server.refusals import NOT_POSSIBLE
@@ -31,6 +36,8 @@ __all__ = ["Protection", "ServerAssociation", "ServiceSet", "required_control"]
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 _AUTHENTICATED, _ENCRYPTED = 0x10, 0x20
+_PROTECTING: Final = _AUTHENTICATED | _ENCRYPTED
+_IN_KIND: Final = frozenset({CipheringStyle.SERVICE_SPECIFIC, CipheringStyle.GENERAL_GLO, CipheringStyle.GENERAL_DED})
 
 
 def _control(policy: int, authenticated: SecurityPolicy, encrypted: SecurityPolicy) -> SecurityControl:
@@ -45,6 +52,11 @@ _REQUIRED: Final = tuple(
 _ANSWERING: Final = tuple(
     [_control(bits, SecurityPolicy.AUTHENTICATED_RESPONSE, SecurityPolicy.ENCRYPTED_RESPONSE) for bits in range(256)]
 )
+
+
+_SIGNED_REQUEST: Final = tuple([bits & int(SecurityPolicy.SIGNED_REQUEST) != 0 for bits in range(256)])
+_SIGNED_RESPONSE: Final = tuple([bits & int(SecurityPolicy.SIGNED_RESPONSE) != 0 for bits in range(256)])
+_PLAIN_REQUEST: Final = tuple([not (_REQUIRED[bits] or _SIGNED_REQUEST[bits]) for bits in range(256)])
 
 
 def required_control(policy: SecurityPolicy) -> SecurityControl:
@@ -69,29 +81,37 @@ class ServiceSet(Protocol):
 
 
 class StoredWindow(ReplayWindow):
-    """A replay window whose counter lives in the device, shared by all associations under one security setup."""
+    """A replay window whose counter lives in the device, shared by all associations under one security setup.
 
-    __slots__ = ("_setup", "_state")
+    read, keep: get and set the lowest acceptable counter there.
+    """
 
-    def __init__(self, state: SecurityState, setup: int) -> None:
-        super().__init__(state.receive_counter(setup))
-        self._state, self._setup = state, setup
+    __slots__ = ("_keep", "_read")
+
+    def __init__(self, read: Callable[[], int], keep: Callable[[int], None]) -> None:
+        super().__init__(read())
+        self._read, self._keep = read, keep
 
     def accept(self, counter: int, authenticated: bool = True) -> None:
-        self.expected = self._state.receive_counter(self._setup)
+        self.expected = self._read()
         super().accept(counter, authenticated=authenticated)
         if authenticated:
-            self._state.advance_receive_counter(self._setup, self.expected)
+            self._keep(self.expected)
 
 
 class Protection:
-    """The ciphering of one association, made again when the device's keys change."""
+    """The ciphering of one association, made again when the device's keys change.
 
-    __slots__ = ("_dedicated_counter", "_dedicated_key", "ciphering", "setup", "state")
+    pairs: key pairs of the device and public keys of the client, for suites 1 and 2.
+    """
 
-    def __init__(self, state: SecurityState, setup: int, peer_system_title: bytes) -> None:
+    __slots__ = ("_dedicated_counter", "_dedicated_key", "_pairs", "ciphering", "setup", "state")
+
+    def __init__(
+        self, state: SecurityState, setup: int, peer_system_title: bytes, pairs: AsymmetricKeys | None = None
+    ) -> None:
         """Raises LookupError when the setup has no keys."""
-        self.state, self.setup = state, setup
+        self.state, self.setup, self._pairs = state, setup, pairs
         self._dedicated_key = b""
         self._dedicated_counter = SendCounter(1)
         self.ciphering = self._make(peer_system_title)
@@ -104,11 +124,33 @@ class Protection:
         ciphering = Ciphering(
             system_title=state.system_title,
             global_keys=keys,
-            send_counter=lambda: state.take_send_counter(setup),
+            send_counter=partial(state.take_send_counter, setup),
             peer_system_title=peer_system_title or None,
+            broadcast_keys=state.broadcast_keys(setup),
+            control=SecurityControl(state.suite(setup) | int(AUTHENTICATED_ENCRYPTED)),
+            fresh=self._fresh(keys),
         )
-        ciphering.windows[KeyScope.GLOBAL] = StoredWindow(state, setup)
+        ciphering.windows[KeyScope.GLOBAL] = StoredWindow(
+            partial(state.receive_counter, setup), partial(state.advance_receive_counter, setup)
+        )
+        if KeyScope.BROADCAST in ciphering.windows:
+            ciphering.windows[KeyScope.BROADCAST] = StoredWindow(
+                partial(state.broadcast_counter, setup), partial(state.advance_broadcast_counter, setup)
+            )
         return ciphering
+
+    def _fresh(self, keys: EncryptionKeys) -> FreshKeys | None:
+        """For keys that come with their APDUs, and signatures; None where the device has no key store."""
+        store = self.state.key_store(self.setup)
+        if store is None:
+            return None
+        return FreshKeys(
+            suite=self.state.suite(self.setup),
+            authentication_key=keys.authentication,
+            master_key=self.state.master_key(self.setup),
+            pairs=self._pairs or AsymmetricKeys(),
+            entropy=store.entropy,
+        )
 
     def use_dedicated_key(self, key: bytes) -> None:
         self._dedicated_key = key
@@ -135,10 +177,36 @@ class Protection:
     def policy(self) -> SecurityPolicy:
         return self.state.policy(self.setup)
 
+    def sufficient(self, opened: Unprotected | None) -> bool:
+        """Whether a request is protected as the policy demands. opened: None for one in the clear."""
+        policy = self.state.policy(self.setup)
+        if opened is None:
+            return _PLAIN_REQUEST[policy]
+        return opened.control.covers(_REQUIRED[policy]) and (opened.signed or not _SIGNED_REQUEST[policy])
+
     def protect_like(self, answer: bytes, request: Unprotected) -> bytes:
         """An answer in kind: same key and form as the request, as strong at least, and as the policy wants."""
-        control = answering_control(self.policy, request.control)
-        return self.ciphering.protect(answer, key=request.scope, style=request.style, control=control)
+        policy = self.state.policy(self.setup)
+        control = SecurityControl(request.control | _ANSWERING[policy])
+        signed = request.signed or _SIGNED_RESPONSE[policy]
+        if signed or request.style not in _IN_KIND:
+            return self._protect_with_head(answer, request, control, signed=signed)
+        scope = KeyScope.GLOBAL if request.scope is KeyScope.BROADCAST else request.scope
+        return self.ciphering.protect(answer, key=scope, style=request.style, control=control)
+
+    def _protect_with_head(
+        self, answer: bytes, request: Unprotected, control: SecurityControl, *, signed: bool
+    ) -> bytes:
+        """An answer that is signed or goes as general-ciphering. A signed request that was not ciphered is answered
+        alike, unless the policy wants more."""
+        style, scope = request.style, request.scope
+        if scope is KeyScope.BROADCAST:
+            scope = KeyScope.GLOBAL
+        if style is CipheringStyle.GENERAL_SIGNING and control & _PROTECTING:
+            style = CipheringStyle.GENERAL_GLO
+        return self.ciphering.protect(
+            answer, key=scope, style=style, control=control, signed=signed, transaction_id=request.transaction_id
+        )
 
 
 class ServerAssociation(Generic[I]):
@@ -197,8 +265,22 @@ class ServerAssociation(Generic[I]):
         if opened is None:
             self.services.limit = self._limits[0]
         else:
-            self.services.limit = self._limits[1 if opened.style is CipheringStyle.SERVICE_SPECIFIC else 2]
+            self.services.limit = self._limit(opened)
         return self.services.serve(plain)
+
+    def _limit(self, opened: Unprotected) -> int:
+        """Octets that a plain answer to this request may have."""
+        if not opened.signed and opened.style in _IN_KIND:
+            return self._limits[1 if opened.style is CipheringStyle.SERVICE_SPECIFIC else 2]
+        assert self.protection is not None
+        curve = SUITES[self.protection.suite].curve
+        overhead = protection_octets(
+            opened.style,
+            scope=opened.scope,
+            curve_octets=0 if curve is None else curve.coordinate_octets,
+            signed=opened.signed,
+        )
+        return max(self._limits[0] - overhead, 0)
 
     def _pass_3(self, plain: bytes, opened: Unprotected | None, findings: list[Finding]) -> bytes:
         """Pass 3, and pass 4 as its answer. Nothing else may pass before. A wrong proof ends the association."""

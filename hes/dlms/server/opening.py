@@ -29,6 +29,7 @@ from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.initiate import VAA_NAME_LN, VAA_NAME_SN, InitiateRequest, InitiateResponse
 from hes.dlms.security import SUITES, SecurityControl
+from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.dlms.security.ciphering import InvocationCounterError, Unprotected, is_protected
 from hes.dlms.security.hls import HlsSide
 from hes.dlms.server.association import Protection, ServerAssociation, required_control
@@ -103,7 +104,7 @@ class Opening(Generic[I]):
         pairs = asymmetric_keys(aarq, client, self._security)
         if isinstance(pairs, Refused):
             return pairs
-        protection = self._protection(aarq, client)
+        protection = self._protection(aarq, client, pairs)
         if isinstance(protection, Refused):
             return protection
         opened: Unprotected | None = None
@@ -141,13 +142,13 @@ class Opening(Generic[I]):
         certificate = pairs.certificate if client.mechanism is Mechanism.HLS_ECDSA else b""
         return self._opened(aarq, client, request, granted, protection, opened, status, hls, certificate)
 
-    def _protection(self, aarq: Aarq, client: ClientAccess) -> Protection | Refused | None:
+    def _protection(self, aarq: Aarq, client: ClientAccess, pairs: AsymmetricKeys) -> Protection | Refused | None:
         """The keys that this association works with; None where none are needed."""
         if client.security_setup is None or self._security is None:
             return AUTHENTICATION_FAILED if is_ciphered(aarq) else None
         title = client_title(aarq, client) if needs_title(aarq, client) else b""
         try:
-            return Protection(self._security, client.security_setup, title)
+            return Protection(self._security, client.security_setup, title, pairs)
         except LookupError:
             return AUTHENTICATION_FAILED
 
@@ -217,7 +218,7 @@ def release(association: ServerAssociation[I], octets: bytes, findings: list[Fin
             return checked
         opened = checked
     association.state = step(association.state, Event.RELEASE)
-    if protection is not None and opened is None and required_control(protection.policy):
+    if protection is not None and opened is None and not protection.sufficient(None):
         association.state = step(association.state, Event.RELEASE_REFUSED)
         return Rlre(reason=ReleaseReason.NOT_FINISHED).encode()
     association.state = step(association.state, Event.RELEASED)

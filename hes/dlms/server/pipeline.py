@@ -16,7 +16,7 @@ from hes.dlms import apdu
 from hes.dlms.codes import ApduTag, ServiceError, StateError
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.security.ciphering import InvocationCounterError, Unprotected, is_protected
-from hes.dlms.server.association import Protection, ServerAssociation, required_control
+from hes.dlms.server.association import Protection, ServerAssociation
 from hes.dlms.server.refusals import NOT_DECIPHERED, NOT_POSSIBLE
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
@@ -27,7 +27,7 @@ def answer(association: ServerAssociation[Any], octets: bytes, findings: list[Fi
     """What one whole APDU is answered with, protected in kind; None for silence."""
     context = association.context
     if octets[0] in _NEVER_PROTECTED or not is_protected(octets):
-        if association.protection is not None and required_control(association.protection.policy):
+        if association.protection is not None and not association.protection.sufficient(None):
             return NOT_POSSIBLE
         context.authenticated = context.encrypted = False
         return association.serve(octets, None, findings)
@@ -52,7 +52,7 @@ def unprotect(association: ServerAssociation[Any], octets: bytes, findings: list
     except RemoteProtocolError as error:
         findings.append(Finding(FindingKind.DECIPHERING_FAILED, error.message, client_sap))
         return NOT_DECIPHERED
-    if association.protection and not opened.control.covers(required_control(association.protection.policy)):
+    if association.protection and not association.protection.sufficient(opened):
         return NOT_POSSIBLE
     return opened
 
