@@ -10,6 +10,7 @@ IDLE --ASSOCIATE--> ASSOCIATION_PENDING --ACCEPTED--> ASSOCIATED --RELEASE--> RE
                             |   `--HLS_REQUIRED--> HLS_PENDING --HLS_PASSED--^      ^--RELEASE_REFUSED--'
                             `--REJECTED--> IDLE         `--HLS_FAILED--> IDLE
 ```
+PRE_ESTABLISHED leads from IDLE to ASSOCIATED: everything was agreed in advance, and no RLRQ ends it.
 LINK_LOST leads to IDLE from everywhere: the layer below is gone, and the AA with it.
 
 Source: docs/protocols/dlms-application.md §2 (ACSE, HLS: an AARE with result 0 and diagnostic 14 is not yet open).
@@ -39,6 +40,7 @@ class Event(Enum):
     __hash__ = object.__hash__
 
     ASSOCIATE = "AARQ"
+    PRE_ESTABLISHED = "association agreed in advance"
     ACCEPTED = "AARE accepted"
     HLS_REQUIRED = "AARE accepted, HLS required"
     REJECTED = "association refused"
@@ -55,6 +57,7 @@ class Event(Enum):
 TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
     State.IDLE: {
         Event.ASSOCIATE: State.ASSOCIATION_PENDING,
+        Event.PRE_ESTABLISHED: State.ASSOCIATED,
         Event.LINK_LOST: State.IDLE,
     },
     State.ASSOCIATION_PENDING: {

@@ -37,6 +37,7 @@ from hes.dlms.client.events import (
     ServiceRefused,
     SetDone,
 )
+from hes.dlms.client.settings import ClientSettings
 from hes.dlms.client.short_names import ObjectNames
 from hes.dlms.codes import AttributeResult
 from hes.dlms.cosem.association_sn import sn_object_list_from_value
@@ -87,6 +88,12 @@ class DlmsSession:
         Raises AccessDenied when the device refuses.
         """
         settings = self.client.settings
+        associated = self.client.begin() if settings.pre_established else await self._associate(settings)
+        if settings.short_names and self.client.names is None:
+            await self._read_names()
+        return associated
+
+    async def _associate(self, settings: ClientSettings) -> Associated:
         count = max(CHALLENGE_OCTETS, challenge_octets_min(settings.mechanism))
         challenge = self._entropy.octets(count) if settings.mechanism.high_level else b""
         security = settings.security
@@ -94,10 +101,7 @@ class DlmsSession:
         event = await self._run(self.client.associate(challenge=challenge, dedicated_key=key))
         if isinstance(event, AssociationRefused):
             raise event.error()
-        associated = _expect(event, Associated)
-        if settings.short_names and self.client.names is None:
-            await self._read_names()
-        return associated
+        return _expect(event, Associated)
 
     async def _read_names(self) -> None:
         """The object list, without which nothing can be found by its logical name; once for the life of the client."""
@@ -142,6 +146,9 @@ class DlmsSession:
     async def release(self) -> None:
         """Close the association; nothing to do when there is none. A device that hangs up instead has released too."""
         if self.client.state is not State.ASSOCIATED:
+            return
+        if self.client.settings.pre_established:
+            self.client.link_lost()
             return
         try:
             event = await self._run(self.client.release())

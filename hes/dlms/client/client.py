@@ -127,10 +127,26 @@ class Client:
     def associate(self, *, challenge: bytes = b"", dedicated_key: bytes = b"") -> bytes:
         """An AARQ. challenge: 8..64 fresh random octets, for HLS. dedicated_key: 16 fresh random octets, when settings
         ask for one. Raises LocalProtocolError when they do not fit the settings or an association is open."""
+        if self.settings.pre_established:
+            raise LocalProtocolError("this association is there without an AARQ: `begin`")
         opening = Opening(self.settings, self._channel, challenge, dedicated_key)
         self.state = step(self.state, Event.ASSOCIATE)
         self._opening, self._findings = opening, []
         return opening.aarq()
+
+    def begin(self) -> Associated:
+        """A pre-established association: nothing is sent, and the first request may be made.
+
+        Raises LocalProtocolError when the settings have none, or an association is open.
+        """
+        if not self.settings.pre_established:
+            raise LocalProtocolError("this association has to be opened: `associate`")
+        self.state = step(self.state, Event.PRE_ESTABLISHED)
+        self._findings = []
+        self.conformance = self.settings.proposed
+        self.server_max_receive_pdu_size = self.settings.server_max_receive_pdu_size
+        self._limit = self._channel.plain_limit(self.server_max_receive_pdu_size)
+        return self._associated()
 
     def get(self, attribute: AttributeDescriptor, selection: bytes = b"") -> bytes:
         """GET one attribute. selection: b"" or what hes.dlms.selective_access makes."""
@@ -186,10 +202,20 @@ class Client:
         data = tuple([encoded for _variable, encoded in writes])
         return self._start_named(write_request(_variables([variable for variable, _encoded in writes]), data))
 
+    def write_unconfirmed(self, writes: Sequence[tuple[int | Variable, bytes]]) -> bytes:
+        """Write by short name without an answer; there is nothing to wait for, and it does not go in blocks."""
+        self._may(Conformance.UNCONFIRMED_WRITE)
+        variables = _variables([variable for variable, _encoded in writes])
+        request = apdu.UnconfirmedWriteRequest(variables, tuple([encoded for _variable, encoded in writes])).encode()
+        self._fits(request)
+        return self._protect(request)
+
     def release(self) -> bytes:
         """An RLRQ, with protected user information where the association is ciphered."""
         if self._exchange is not None:
             raise LocalProtocolError("a request is under way; await its answer or abandon it before releasing")
+        if self.settings.pre_established:
+            raise LocalProtocolError("a pre-established association is never released")
         self.state = step(self.state, Event.RELEASE)
         protected = b""
         if self._channel.ciphering is not None and self._channel.ciphered and self._opening is not None:
@@ -396,11 +422,14 @@ class Client:
 
     def _start(self, exchange: Exchange) -> bytes:
         """Raises LocalProtocolError, and starts nothing, when the request is longer than the server takes."""
-        if len(exchange.request) > self._limit:
-            raise LocalProtocolError(f"the request has {len(exchange.request)} octets, the server takes {self._limit}")
+        self._fits(exchange.request)
         octets = self._protect(exchange.request)
         self._exchange = exchange
         return octets
+
+    def _fits(self, plain: bytes) -> None:
+        if len(plain) > self._limit:
+            raise LocalProtocolError(f"the request has {len(plain)} octets, the server takes {self._limit}")
 
     def _protect(self, plain: bytes) -> bytes:
         """Under the dedicated key once the association is open; the passes of HLS go under the global one."""

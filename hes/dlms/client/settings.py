@@ -113,6 +113,8 @@ class ClientSettings:
     password: LLS password, or the secret of HLS with MD5, SHA-1 or SHA-256. manufacturer_hls: makes the proofs of
     mechanism 2. user_id: who uses this client, for servers that keep a list of users. max_receive_pdu_size: octets of
     the longest APDU the client takes, 0 for no limit.
+    pre_established: the association is there without an AARQ, see `Client.begin`; server_max_receive_pdu_size: octets
+    of the longest APDU that its server takes, which an AARE would have said, 0 for no limit.
     short_names: refer to objects by short names; of `conformance`, only what belongs to the kind of names is proposed.
     checked: False lets a conformance test propose anything, and ask for what was not negotiated.
     """
@@ -129,10 +131,14 @@ class ClientSettings:
     manufacturer_hls: ManufacturerHls | None = None
     user_id: int | None = None
     short_names: bool = False
+    pre_established: bool = False
+    server_max_receive_pdu_size: int = 0
     kept: Kept = field(default_factory=Kept, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         mechanism, security = self.mechanism, self.security
+        if self.pre_established:
+            self._check_pre_established()
         if mechanism in TITLED and security is None:
             raise LocalProtocolError(f"{mechanism.name} needs `security` with a system title")
         if mechanism is Mechanism.HLS_GMAC and (security is None or security.keys is None):
@@ -146,6 +152,14 @@ class ClientSettings:
                 raise LocalProtocolError("HLS-ECDSA needs suite 1 or 2 and a signing key")
             if security.pairs.peer_signing_key is None and not security.authorities:
                 raise LocalProtocolError("HLS-ECDSA needs the server's signing key, or an authority that certifies it")
+
+    def _check_pre_established(self) -> None:
+        """What only an AARQ could bring is not there."""
+        security = self.security
+        if self.mechanism is not Mechanism.NONE:
+            raise LocalProtocolError("a pre-established association has no authentication")
+        if security is not None and (security.dedicated or security.server_system_title is None):
+            raise LocalProtocolError("a pre-established association has no dedicated key, and needs the server's title")
 
     @property
     def context(self) -> ApplicationContext:

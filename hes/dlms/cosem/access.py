@@ -12,6 +12,7 @@ from typing import Final
 
 from hes.dlms.codes import ApplicationContext, Conformance, Mechanism
 from hes.dlms.security.hls import ManufacturerHls
+from hes.errors import LocalProtocolError
 
 
 class Role(IntFlag):
@@ -112,6 +113,13 @@ PUBLIC_CONFORMANCE: Final = Conformance.GET | Conformance.BLOCK_TRANSFER_GET | C
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreEstablished:
+    """What an AARQ would have said. client_max_receive_pdu_size: octets of the longest answer, 0 for no limit."""
+
+    client_max_receive_pdu_size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientAccess:
     """One association that a logical device offers.
 
@@ -121,6 +129,8 @@ class ClientAccess:
     client_system_title: a title known in advance, for clients that send none; b"" when it comes with the AARQ.
     challenge_octets_min: of the client's HLS challenge; None is what the mechanism demands.
     manufacturer_hls: makes the proofs of mechanism 2.
+    pre_established: the association is there without AARQ, with the one context and the conformance declared here; it
+    has no mechanism, and a client title known in advance where it is ciphered. None where it has to be opened.
     """
 
     client_sap: int
@@ -132,6 +142,16 @@ class ClientAccess:
     client_system_title: bytes = b""
     challenge_octets_min: int | None = None
     manufacturer_hls: ManufacturerHls | None = None
+    pre_established: PreEstablished | None = None
+
+    def __post_init__(self) -> None:
+        if self.pre_established is None:
+            return
+        if len(self.contexts) != 1 or self.mechanism is not Mechanism.NONE:
+            raise LocalProtocolError("a pre-established association has one context and no authentication")
+        ciphered = any(context.ciphered for context in self.contexts)
+        if ciphered and (self.security_setup is None or not self.client_system_title):
+            raise LocalProtocolError("a ciphered pre-established association needs a setup and the client's title")
 
 
 def public_client(client_sap: int = CLIENT_PUBLIC) -> ClientAccess:

@@ -161,8 +161,9 @@ class AssociationLn(CosemObject[I]):
         return axdr.encode(data.octets(MECHANISM_ARC + bytes((mechanism,))))
 
     def _status(self, context: Context[I], _selection: bytes) -> bytes:
-        sap = self._of(context).client_sap
-        return axdr.encode(data.enum(context.status.get(sap, AssociationStatus.NON_ASSOCIATED)))
+        client = self._of(context)
+        idle = AssociationStatus.NON_ASSOCIATED if client.pre_established is None else AssociationStatus.ASSOCIATED
+        return axdr.encode(data.enum(context.status.get(client.client_sap, idle)))
 
     def _security_setup(self, context: Context[I], _selection: bytes) -> bytes:
         """An empty name where nothing is ever ciphered [A]."""

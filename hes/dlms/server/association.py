@@ -74,6 +74,12 @@ class ServiceSet(Protocol):
 
     limit: int
 
+    @property
+    @abstractmethod
+    def in_transfer(self) -> bool:
+        """True while blocks may be on their way in either direction."""
+        ...
+
     @abstractmethod
     def serve(self, octets: bytes) -> bytes | None:
         """The plain answer to a plain request; None for silence. Never raises for what a peer sends."""
@@ -247,6 +253,11 @@ class ServerAssociation(Generic[I]):
         self.services: ServiceSet = ShortNameServices(context) if short_names else Services(context)
         self.state = step(State.IDLE, Event.ASSOCIATE)
         self.state = step(self.state, Event.ACCEPTED if hls is None else Event.HLS_REQUIRED)
+
+    @property
+    def in_transfer(self) -> bool:
+        """True while blocks may be on their way in either direction."""
+        return self.services.in_transfer or (self.blocks is not None and self.blocks.active)
 
     def open(self, octets: bytes) -> Unprotected:
         """Remove the protection of a request. Raises RemoteProtocolError, SecurityError among them."""

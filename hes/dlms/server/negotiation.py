@@ -72,6 +72,8 @@ def judge_acse(aarq: Aarq, client: ClientAccess, secret: bytes) -> Refused | Non
 
     Cases APPL_OPEN_4 (version), APPL_OPEN_5 (context), APPL_OPEN_6 (titles), APPL_OPEN_7 (authentication).
     """
+    if client.pre_established is not None:
+        return Refused(AcseDiagnostic.NO_REASON_GIVEN)
     if not aarq.version_1:
         return Refused(ProviderDiagnostic.NO_COMMON_ACSE_VERSION)
     if aarq.context not in client.contexts:

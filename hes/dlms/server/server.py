@@ -22,7 +22,7 @@ from hes.dlms import apdu
 from hes.dlms.association import Event, State, step
 from hes.dlms.axdr import Octets
 from hes.dlms.codes import ApduTag
-from hes.dlms.cosem.access import AssociationStatus
+from hes.dlms.cosem.access import AssociationStatus, ClientAccess
 from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.cosem.security_state import SecurityState
 from hes.dlms.findings import Finding
@@ -31,6 +31,7 @@ from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope
 from hes.dlms.server import blocks, pipeline
 from hes.dlms.server.association import ServerAssociation
 from hes.dlms.server.opening import CHALLENGE_OCTETS, Opening, release
+from hes.dlms.server.pre_established import pre_established
 from hes.dlms.server.refusals import NOT_POSSIBLE, TOO_LONG
 from hes.errors import LocalProtocolError
 
@@ -105,7 +106,7 @@ class Server(Generic[I]):
         if octets[0] == ApduTag.AARQ:
             answer = self._associate(client_sap, octets)
         else:
-            association = self._associations.get(client_sap)
+            association = self._associations.get(client_sap) or self._pre_established(client)
             if association is None:
                 return NOT_POSSIBLE
             association.context.now_s = now_s
@@ -115,6 +116,8 @@ class Server(Generic[I]):
                 self._after_answer(association)
             if association.state is not before:
                 self._track(association)
+            elif client.pre_established is not None and not association.in_transfer:
+                self._forget(client_sap)
         if len(self.findings) > FINDINGS_MAX:
             del self.findings[:-FINDINGS_MAX]
         return answer
@@ -126,6 +129,8 @@ class Server(Generic[I]):
         if association.blocks is not None:
             association.blocks.end()
         if octets[0] == ApduTag.RLRQ:
+            if association.context.client.pre_established is not None:
+                return NOT_POSSIBLE
             return release(association, octets, self.findings)
         answer = pipeline.answer(association, octets, self.findings)
         if association.cuts and answer is not None and len(answer) > association.octets_max:
@@ -141,6 +146,16 @@ class Server(Generic[I]):
     def _first(self, answers: tuple[bytes, ...]) -> bytes | None:
         self._further = list(answers[1:])
         return answers[0] if answers else None
+
+    def _pre_established(self, client: ClientAccess) -> ServerAssociation[I] | None:
+        """The association that is there without AARQ, for as long as one request or transfer takes."""
+        if client.pre_established is None:
+            return None
+        association = pre_established(self.device, self.instance, client, self._status)
+        if association is not None:
+            self._associations[client.client_sap] = association
+            self._track(association)
+        return association
 
     def _associate(self, client_sap: int, octets: bytes) -> bytes:
         """An accepted AARQ replaces the association that this client may have had; a refused one leaves it [A]."""

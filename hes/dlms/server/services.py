@@ -59,6 +59,11 @@ class Services(Generic[I]):
         self._long_request: LongRequest | None = None
         self.limit = 0
 
+    @property
+    def in_transfer(self) -> bool:
+        """True while blocks may be on their way in either direction."""
+        return self._long_answer is not None or self._long_request is not None
+
     def serve(self, octets: bytes) -> bytes | None:
         """The plain answer to a plain request; None when it asks for none. Never raises for what a peer sends."""
         if len(octets) == _PLAIN_GET.size and octets[:2] == _PLAIN_GET_HEAD and not octets[-1]:

@@ -45,6 +45,7 @@ def test_no_way_leads_to_associated_past_hls():
         if after is State.ASSOCIATED
     }
     assert ways == {
+        (State.IDLE, Event.PRE_ESTABLISHED),
         (State.ASSOCIATION_PENDING, Event.ACCEPTED),
         (State.HLS_PENDING, Event.HLS_PASSED),
         (State.ASSOCIATED, Event.SERVICE),
