@@ -36,6 +36,10 @@ class LocalTime:
     deviation_sign: Literal[1, -1] = 1
     deviation_sent: bool = True
 
+    def deviation_min(self, epoch_s: int) -> int:
+        """Minutes from local time to UTC at that instant."""
+        return self.standard_deviation_min - (self.dst_shift_min if self.is_dst(epoch_s) else 0)
+
     def octets(self, epoch_s: int, status: int = 0) -> bytes:
         """The 12 octets of an instant; the clock status bit for summer time is set here."""
         deviation_min = self.standard_deviation_min

@@ -26,6 +26,7 @@ from hes.dlms.cosem.registers import DataObject
 from hes.dlms.cosem.sap_assignment import SapAssignment
 from hes.dlms.cosem.security_setup import SecuritySetup, invocation_counter
 from hes.dlms.cosem.security_state import SecurityState
+from hes.dlms.cosem.settable_clock import SettableClock
 from hes.dlms.cosem.short_names import ShortNames
 from hes.dlms.data import Data
 from hes.dlms.obis import Obis
@@ -98,7 +99,7 @@ class LogicalDevice(Generic[I]):
 
     def _own_clock(self) -> Timekeeper[I]:
         clock = self.find(CLOCK_LOGICAL_NAME)
-        return clock if isinstance(clock, Clock) else WorldTime()
+        return clock if isinstance(clock, Clock | SettableClock) else WorldTime()
 
     def _standard_objects(self, security_setup_version: int) -> Iterator[CosemObject[I]]:
         def logical_device_name(instance: I, _now_s: float) -> bytes:
@@ -229,6 +230,11 @@ class LogicalDevice(Generic[I]):
         self.states(instance).handled_until_s = now_s
         for entry in self._stateful:
             entry.powered_up(self.own_context(instance, now_s), off_since_s)
+
+    def clock_set(self, context: Context[I], before_s: float, after_s: float) -> None:
+        """Tell the objects that the own clock was set: hosts whose clock object does not do it itself."""
+        for entry in self._stateful:
+            entry.clock_set(self._inner(context), before_s, after_s)
 
     def _handled(self, instance: I, now_s: float) -> float:
         assert self.states is not None

@@ -113,6 +113,9 @@ class StatefulObject(CosemObject[I], Generic[I, S]):
     def powered_up(self, context: Context[I], off_since_s: float) -> None:
         """The device works again at `context.now_s` after it was off from `off_since_s`; nothing ran in between."""
 
+    def clock_set(self, context: Context[I], before_s: float, after_s: float) -> None:
+        """The own clock was set from `before_s` to `after_s` (own time) at `context.now_s`."""
+
     def stored(
         self,
         field: str,

@@ -14,8 +14,9 @@ from datetime import date
 from typing import Final
 
 from hes.dlms import cosem_time
+from hes.dlms.cosem.date_patterns import DatePattern
 from hes.dlms.cosem.local_time import LocalTime
-from hes.dlms.cosem_time import DAY_LAST, DAY_SECOND_LAST, MONTH_DST_BEGIN, MONTH_DST_END, CosemDateTime
+from hes.dlms.cosem_time import MONTH_DST_BEGIN, MONTH_DST_END, CosemDateTime
 
 DAY_S: Final = 86_400
 DAYS_SEARCHED: Final = 9 * 366  # a 29 February may be eight years away
@@ -106,14 +107,7 @@ def _days(wanted: CosemDateTime, from_day: int, direction: int) -> Iterator[int]
 
 
 def _is_day(wanted: CosemDateTime, day: date) -> bool:
-    if wanted.year not in (None, day.year) or wanted.month not in (None, day.month):
-        return False
-    if wanted.weekday not in (None, day.isoweekday()):
-        return False
-    if wanted.day in (DAY_LAST, DAY_SECOND_LAST):
-        to_the_end = date(day.year + day.month // 12, day.month % 12 + 1, 1).toordinal() - day.toordinal()
-        return to_the_end == (1 if wanted.day == DAY_LAST else 2)
-    return wanted.day in (None, day.day)
+    return DatePattern(wanted.year, wanted.month, wanted.day, wanted.weekday).matches(day)
 
 
 def _values(fixed: int | None, count: int) -> range:
