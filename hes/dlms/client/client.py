@@ -13,20 +13,21 @@ Source: docs/protocols/dlms-application.md §2, §3, §5; docs/protocols/dlms-ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from hes.dlms import acse, apdu
 from hes.dlms.acse import Aare, Rlre, Rlrq
-from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.association import Event, State, step
 from hes.dlms.axdr import Octets
+from hes.dlms.block_transfer import PDU_OCTETS_MAX
 from hes.dlms.client.channel import Channel, PlainObserver
 from hes.dlms.client.events import (
     ActDone,
     Associated,
     AssociationRefused,
+    AwaitMore,
     ClientEvent,
     Ignored,
     Notified,
@@ -35,21 +36,16 @@ from hes.dlms.client.events import (
     ReleaseRefused,
     SendNext,
     ServiceRefused,
+    TransferEnded,
 )
-from hes.dlms.client.exchange import ActionExchange, Exchange, GetExchange, Selected, SetExchange
+from hes.dlms.client.exchange import ActionExchange, Exchange
 from hes.dlms.client.opening import HLS_REPLY, Opening, error_in
+from hes.dlms.client.requests import Requests
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
-from hes.dlms.client.short_names import (
-    NamedRequest,
-    ObjectNames,
-    ShortNameRequests,
-    Variable,
-    hls_request,
-    read_request,
-    write_request,
-)
+from hes.dlms.client.short_names import hls_request
 from hes.dlms.codes import ApduTag, AssociationResult, Conformance, common_conformance
 from hes.dlms.findings import Finding, FindingKind
+from hes.dlms.general_blocks import GeneralBlocks, Outcome, UnconfirmedBlocks
 from hes.dlms.security import SecurityError
 from hes.dlms.security.ciphering import KeyScope, Unprotected
 from hes.errors import LocalProtocolError, RemoteProtocolError
@@ -57,15 +53,14 @@ from hes.errors import LocalProtocolError, RemoteProtocolError
 __all__ = ["Client", "ClientSecurity", "ClientSettings", "PlainObserver"]
 
 _INVOKE_ID_MASK: Final = 0x0F
-_ANSWERS: Final = frozenset((ApduTag.GET_RESPONSE, ApduTag.SET_RESPONSE, ApduTag.ACTION_RESPONSE))
+_ANSWERS: Final = frozenset(
+    (ApduTag.GET_RESPONSE, ApduTag.SET_RESPONSE, ApduTag.ACTION_RESPONSE, ApduTag.ACCESS_RESPONSE)
+)
 _NOTHING: Final = Conformance(0)
-# as plain numbers: operators of flags cost as much as a whole request
-_GET, _SET, _ACTION = int(Conformance.GET), int(Conformance.SET), int(Conformance.ACTION)
-_SELECTIVE, _LIST = int(Conformance.SELECTIVE_ACCESS), int(Conformance.MULTIPLE_REFERENCES)
 _UNNUMBERED: Final = frozenset((ApduTag.READ_RESPONSE, ApduTag.WRITE_RESPONSE))
 
 
-class Client:
+class Client(Requests):
     """One association with one logical device, from AARQ to RLRE; it may be opened again afterwards.
 
     state: see hes.dlms.association. conformance, server_max_receive_pdu_size: as negotiated, once associated.
@@ -84,6 +79,7 @@ class Client:
         on_plain: told of every APDU that goes ciphered, as it is inside. entropy: count -> that many fresh octets, for
         keys that come with their APDUs, and for signatures; None where neither is used.
         """
+        super().__init__()
         self.settings = settings
         self.state = State.IDLE
         self.conformance = _NOTHING
@@ -91,25 +87,16 @@ class Client:
         self._channel = Channel(settings.security, send_counter, on_plain, entropy)
         self._opening: Opening | None = None
         self._exchange: Exchange | None = None
-        self._invoke_id = 0
-        self._limit = 0
+        self._blocks: GeneralBlocks | None = None
+        self._unconfirmed: UnconfirmedBlocks | None = None
+        self._octets_max = 0
         self._findings: list[Finding] = []
-        self._short = ShortNameRequests()
 
     @property
     def selects(self) -> bool:
         """Whether selective access was negotiated, in the form that this context has."""
         needed = Conformance.PARAMETERIZED_ACCESS if self.settings.short_names else Conformance.SELECTIVE_ACCESS
         return needed in self.conformance
-
-    @property
-    def names(self) -> ObjectNames | None:
-        """What the device lists by short name; set it after `read_object_list`, before `get` and its like."""
-        return self._short.names
-
-    @names.setter
-    def names(self, names: ObjectNames) -> None:
-        self._short.names = names
 
     @property
     def receive_counter(self) -> int:
@@ -145,70 +132,8 @@ class Client:
         self._findings = []
         self.conformance = self.settings.proposed
         self.server_max_receive_pdu_size = self.settings.server_max_receive_pdu_size
-        self._limit = self._channel.plain_limit(self.server_max_receive_pdu_size)
+        self._agreed()
         return self._associated()
-
-    def get(self, attribute: AttributeDescriptor, selection: bytes = b"") -> bytes:
-        """GET one attribute. selection: b"" or what hes.dlms.selective_access makes."""
-        if self.settings.short_names:
-            return self._start_named(self._short.get(attribute, selection))
-        self._may(_GET)
-        if selection:
-            self._may(_SELECTIVE)
-        invoke = self._next_invoke()
-        class_id, obis, index = attribute
-        return self._start(GetExchange(invoke, apdu.encode_get_request(invoke, class_id, obis, index, selection)))
-
-    def get_list(self, attributes: Sequence[AttributeDescriptor | Selected]) -> bytes:
-        """GET several attributes at once, each alone or with its selection."""
-        if self.settings.short_names:
-            return self._start_named(self._short.get_list(map(_selected, attributes)))
-        self._may(_GET | _LIST)
-        selected = tuple([_selected(attribute) for attribute in attributes])
-        if any(selection for _attribute, selection in selected):
-            self._may(_SELECTIVE)
-        invoke = self._next_invoke()
-        request = apdu.GetRequestWithList(invoke, selected).encode()
-        return self._start(GetExchange(invoke, request, count=len(selected)))
-
-    def set(self, attribute: AttributeDescriptor, encoded: bytes, selection: bytes = b"") -> bytes:
-        """SET one attribute to its encoded value; in blocks when it is longer than the server takes."""
-        return self._start_set(((attribute, selection),), (encoded,), as_list=False)
-
-    def set_list(self, writes: Sequence[tuple[AttributeDescriptor, bytes]]) -> bytes:
-        """SET several attributes at once: (attribute, encoded value) each."""
-        attributes = tuple([(attribute, b"") for attribute, _encoded in writes])
-        return self._start_set(attributes, tuple([encoded for _attribute, encoded in writes]), as_list=True)
-
-    def act(self, method: MethodDescriptor, encoded: bytes | None = None) -> bytes:
-        """ACTION: invoke one method with its encoded parameters; in blocks when they are longer than one APDU."""
-        if self.settings.short_names:
-            return self._start_named(self._short.act(method, encoded, self.conformance))
-        self._may(_ACTION)
-        blocks = Conformance.BLOCK_TRANSFER_ACTION in self.conformance
-        exchange = ActionExchange(self._next_invoke(), method, encoded, limit=self._limit, blocks_allowed=blocks)
-        return self._start(exchange)
-
-    def read_object_list(self) -> bytes:
-        """Read the object list of Association SN; the event is Got, and `sn_object_list_from_value` reads its data."""
-        return self._start_named(self._short.read_object_list())
-
-    def read(self, variables: Sequence[int | Variable]) -> bytes:
-        """Read by short name; a name alone stands for a variable without parameters. The event is GotList."""
-        return self._start_named(read_request(_variables(variables)))
-
-    def write(self, writes: Sequence[tuple[int | Variable, bytes]]) -> bytes:
-        """Write by short name: (name, encoded value) each. The event is SetDone."""
-        data = tuple([encoded for _variable, encoded in writes])
-        return self._start_named(write_request(_variables([variable for variable, _encoded in writes]), data))
-
-    def write_unconfirmed(self, writes: Sequence[tuple[int | Variable, bytes]]) -> bytes:
-        """Write by short name without an answer; there is nothing to wait for, and it does not go in blocks."""
-        self._may(Conformance.UNCONFIRMED_WRITE)
-        variables = _variables([variable for variable, _encoded in writes])
-        request = apdu.UnconfirmedWriteRequest(variables, tuple([encoded for _variable, encoded in writes])).encode()
-        self._fits(request)
-        return self._protect(request)
 
     def release(self) -> bytes:
         """An RLRQ, with protected user information where the association is ciphered."""
@@ -222,31 +147,65 @@ class Client:
             protected = self._channel.ciphering.protect_initiate(self._opening.initiate)
         return Rlrq(user_information=protected).encode()
 
+    @property
+    def transferring(self) -> bool:
+        """True while general blocks are under way: then `repeat` changes nothing that was done already."""
+        return self._exchange is not None and self._blocks is not None and self._blocks.active
+
     def repeat(self) -> bytes:
-        """The last request once more, under a fresh counter. What is not idempotent must not be repeated blindly."""
+        """The last request once more, under a fresh counter. What is not idempotent must not be repeated blindly.
+
+        In a general block transfer: the last block or acknowledgement, as it was.
+        """
         if self._exchange is None:
             raise LocalProtocolError("no request is under way")
+        if self._blocks is not None and self._blocks.active:
+            return self._blocks.recover()[0]
         return self._protect(self._exchange.request)
 
     def abandon(self) -> None:
         """Give up waiting. The answer to a request will be ignored when it comes after all; an association that was
         being opened or released counts as closed. So does one with short names, whose answers cannot be told apart."""
-        self._exchange = None
+        self._end_exchange()
         if self.state is not State.ASSOCIATED or self.settings.short_names:
             self.state = step(self.state, Event.LINK_LOST)
 
     def link_lost(self) -> None:
         """The layer below is gone, and the association with it."""
-        self._exchange = None
+        self._end_exchange()
         self.state = step(self.state, Event.LINK_LOST)
 
     # -- answers
 
-    def receive(self, octets: Octets) -> ClientEvent:
-        """Take one APDU from the server. Raises RemoteProtocolError (SecurityError for what must not be believed)."""
+    def receive(self, octets: Octets, now_s: float | None = None) -> ClientEvent:
+        """Take one APDU from the server. Raises RemoteProtocolError (SecurityError for what must not be believed).
+
+        now_s: any clock that never goes back; whoever gives it may ask for `next_deadline`.
+        """
         octets = bytes(octets)
         if not octets:
             raise RemoteProtocolError("an empty APDU", octet_offset=0)
+        if octets[0] == ApduTag.GENERAL_BLOCK_TRANSFER:
+            return self._general_block(octets, now_s)
+        event = self._receive_whole(octets)
+        if self._blocks is not None and self._exchange is None:
+            self._blocks.end()  # the server answered in one piece what came in blocks
+        return event
+
+    def next_deadline(self) -> float | None:
+        """When `timed_out` wants to be called; None unless general blocks are under way and `receive` knew the time."""
+        return self._blocks.next_deadline() if self._blocks is not None else None
+
+    def timed_out(self, now_s: float) -> SendNext | TransferEnded | None:
+        """What the silence of the server in a general block transfer leads to; None when it is not time yet."""
+        if self._blocks is None:
+            return None
+        outcome = self._blocks.timed_out(now_s, at_once=self.settings.general_blocks_at_once)
+        if outcome.ended:
+            return self._ended(outcome)
+        return _send_next(outcome.send) if outcome.send else None
+
+    def _receive_whole(self, octets: bytes) -> ClientEvent:
         tag = octets[0]
         if tag == ApduTag.AARE:
             return self._aare(octets)
@@ -265,16 +224,86 @@ class Client:
             return self._refused(decoded)
         raise RemoteProtocolError(f"a server does not send {type(decoded).__name__}", octet_offset=0)
 
+    def _general_block(self, octets: bytes, now_s: float | None) -> ClientEvent:
+        """One block; with the last one comes what the whole APDU means."""
+        block = apdu.decode(octets)
+        assert isinstance(block, apdu.GeneralBlock)
+        if not self._cuts:
+            raise RemoteProtocolError("a general block, and none were negotiated", octet_offset=0)
+        if block.window == 0 and block.number:
+            if self._unconfirmed is None:
+                self._unconfirmed = UnconfirmedBlocks()
+            whole = self._unconfirmed.take(block)
+            return AwaitMore() if whole is None else self._receive_whole(whole)
+        outcome = self._general_blocks().receive(block, at_once=self.settings.general_blocks_at_once, now_s=now_s)
+        if outcome.ended:
+            return self._ended(outcome)
+        if outcome.whole is not None:
+            return self._whole(outcome.whole)
+        return _send_next(outcome.send) if outcome.send else AwaitMore()
+
+    def _whole(self, octets: bytes) -> ClientEvent:
+        """The APDU that the blocks held. Unless the client goes on in blocks, the transfer is over with it."""
+        assert self._blocks is not None
+        event: ClientEvent | None = None
+        try:
+            event = self._receive_whole(octets)
+        finally:
+            if not isinstance(event, SendNext):
+                self._blocks.end()
+        return event
+
+    def _general_blocks(self) -> GeneralBlocks:
+        """Made when they are needed first: most associations never see a block."""
+        if self._blocks is None:
+            window = self.settings.general_block_window
+            self._blocks = GeneralBlocks(self.server_max_receive_pdu_size, initiates=True, window=window)
+        return self._blocks
+
+    def _ended(self, outcome: Outcome) -> TransferEnded:
+        self._exchange = None
+        return TransferEnded(reason=outcome.ended, octets=b"".join(outcome.send))
+
+    def _end_exchange(self) -> None:
+        self._exchange = None
+        if self._blocks is not None:
+            self._blocks.end()
+
+    def _start(self, exchange: Exchange, limit: int) -> bytes:
+        """Raises LocalProtocolError, and starts nothing, when the request is longer than the server takes."""
+        self._fits(exchange.request, limit)
+        if self._blocks is not None:
+            self._blocks.end()
+        octets = self._sent(exchange.request)
+        self._exchange = exchange
+        return octets
+
+    def _sent(self, plain: bytes) -> bytes:
+        """Protected; where that is too long, or the exchange goes on in general blocks, the first of those."""
+        octets, blocks = self._protect(plain), self._blocks
+        if len(octets) <= self._octets_max and (blocks is None or not blocks.active):
+            return octets
+        blocks = self._general_blocks()
+        if not blocks.fits(len(octets)):
+            blocks.end()
+            raise LocalProtocolError(f"a request of {len(octets)} octets cannot be sent in blocks to this server")
+        return blocks.send(octets)[0]
+
+    def _protect(self, plain: bytes) -> bytes:
+        """Under the dedicated key once the association is open; the passes of HLS go under the global one."""
+        return self._channel.protect(plain, dedicated=self.state is State.ASSOCIATED)
+
+    def confirm(self, notification: apdu.DataNotification) -> bytes:
+        """The confirmation of a data-notification that asks for one."""
+        return self._protect(apdu.DataNotificationConfirm(notification.invoke).encode())
+
     def _answer(self, plain: bytes, opened: Unprotected | None) -> ClientEvent:
         exchange = self._exchange
         if exchange is None:
             return Ignored(reason="nothing was asked", apdu=plain)
-        if len(plain) < 3:
-            raise RemoteProtocolError("an answer without its invoke id", octet_offset=len(plain))
-        if (plain[2] ^ exchange.invoke) & _INVOKE_ID_MASK:
-            return Ignored(
-                reason=f"answer to invoke id {plain[2] & 15}, waiting for {exchange.invoke & 15}", apdu=plain
-            )
+        other = _other_id(plain, exchange)
+        if other:
+            return Ignored(reason=other, apdu=plain)
         return self._matched(plain, opened)
 
     def _matched(self, plain: bytes, opened: Unprotected | None) -> ClientEvent:
@@ -288,7 +317,7 @@ class Client:
             raise RemoteProtocolError(f"APDU {plain[0]:02X} does not answer what was asked", octet_offset=0)
         result = exchange.answer(plain)
         if isinstance(result, bytes):
-            return SendNext(octets=self._protect(result))
+            return SendNext(octets=self._sent(result))
         if isinstance(result, Ignored):
             return replace(result, apdu=plain)
         if self.state is State.HLS_PENDING:
@@ -327,7 +356,7 @@ class Client:
         granted, reply = self._opening.accept(aare)
         self.conformance = common_conformance(granted.conformance, self.settings.proposed)
         self.server_max_receive_pdu_size = granted.server_max_receive_pdu_size
-        self._limit = self._channel.plain_limit(granted.server_max_receive_pdu_size)
+        self._agreed()
         if self.conformance != granted.conformance:
             widened = granted.conformance & ~self.settings.proposed
             self._note(FindingKind.CONFORMANCE_WIDENED, f"the server granted {int(widened):06X} beyond what was asked")
@@ -335,12 +364,20 @@ class Client:
             self.state = step(self.state, Event.ACCEPTED)
             return self._associated()
         self.state = step(self.state, Event.HLS_REQUIRED)
-        return SendNext(octets=self._start(self._pass_3(reply)))
+        return SendNext(octets=self._start(self._pass_3(reply), self._limit))
+
+    def _agreed(self) -> None:
+        """What follows from conformance and the server's PDU size is worked out once."""
+        self._octets_max = self.server_max_receive_pdu_size or PDU_OCTETS_MAX
+        self._blocks = self._unconfirmed = None
+        self._negotiated(self._channel.plain_limit(self.server_max_receive_pdu_size))
 
     def _pass_3(self, proof: bytes) -> Exchange:
         if self.settings.short_names:
             return hls_request(proof).exchange(self._limit, Conformance(0))
-        return ActionExchange(self._next_invoke(), HLS_REPLY, proof, limit=self._limit, blocks_allowed=False)
+        return ActionExchange(
+            self._next_invoke(), (HLS_REPLY,), (proof,), as_list=False, limit=self._limit, blocks_allowed=False
+        )
 
     def _hls_answered(self, event: ClientEvent, opened: Unprotected | None) -> ClientEvent:
         """Pass 4: the server's proof for our challenge."""
@@ -385,65 +422,27 @@ class Client:
 
     # -- helpers
 
-    def _may(self, needed: int) -> None:
-        """needed: bits of Conformance."""
-        if self._exchange is not None:
-            raise LocalProtocolError("a request is under way; await its answer or abandon it")
-        self.state = step(self.state, Event.SERVICE)
-        if self.settings.checked and needed & ~int(self.conformance):
-            missing = Conformance(needed & ~int(self.conformance))
-            raise LocalProtocolError(f"{missing!r} was not negotiated", missing=int(missing))
-
-    def _next_invoke(self) -> int:
-        self._invoke_id = (self._invoke_id + 1) & _INVOKE_ID_MASK
-        priority = apdu.INVOKE_HIGH_PRIORITY if self.settings.high_priority else 0
-        return self._invoke_id | apdu.INVOKE_CONFIRMED | priority
-
-    def _start_set(self, attributes: tuple[Selected, ...], encoded: tuple[bytes, ...], *, as_list: bool) -> bytes:
-        if self.settings.short_names:
-            return self._start_named(self._short.set(attributes, encoded))
-        self._may(_SET | _LIST if as_list else _SET)
-        if any(selection for _attribute, selection in attributes):
-            self._may(_SELECTIVE)
-        exchange = SetExchange(
-            self._next_invoke(),
-            attributes,
-            encoded,
-            as_list=as_list,
-            limit=self._limit,
-            blocks_allowed=Conformance.BLOCK_TRANSFER_SET in self.conformance,
-        )
-        return self._start(exchange)
-
-    def _start_named(self, request: NamedRequest) -> bytes:
-        """A request with short names."""
-        self._may(request.needed)
-        return self._start(request.exchange(self._limit, self.conformance))
-
-    def _start(self, exchange: Exchange) -> bytes:
-        """Raises LocalProtocolError, and starts nothing, when the request is longer than the server takes."""
-        self._fits(exchange.request)
-        octets = self._protect(exchange.request)
-        self._exchange = exchange
-        return octets
-
-    def _fits(self, plain: bytes) -> None:
-        if len(plain) > self._limit:
-            raise LocalProtocolError(f"the request has {len(plain)} octets, the server takes {self._limit}")
-
-    def _protect(self, plain: bytes) -> bytes:
-        """Under the dedicated key once the association is open; the passes of HLS go under the global one."""
-        return self._channel.protect(plain, dedicated=self.state is State.ASSOCIATED)
-
     def _note(self, kind: FindingKind, text: str) -> None:
         self._findings.append(Finding(kind, text, self.settings.client_sap))
 
 
-def _variables(variables: Sequence[int | Variable]) -> tuple[Variable, ...]:
-    return tuple([apdu.VariableName(each) if isinstance(each, int) else each for each in variables])
+def _send_next(send: tuple[bytes, ...]) -> SendNext:
+    return SendNext(octets=send[0], further=send[1:])
 
 
-def _selected(attribute: AttributeDescriptor | Selected) -> Selected:
-    if isinstance(attribute, AttributeDescriptor):
-        return attribute, b""
-    return attribute
+def _other_id(plain: bytes, exchange: Exchange) -> str:
+    """Why an answer belongs to another request; "" when it does not. ACCESS has ids of its own."""
+    tag, wanted = plain[0], exchange.response_tag
+    if tag != ApduTag.ACCESS_RESPONSE and wanted != ApduTag.ACCESS_RESPONSE:
+        if len(plain) < 3:
+            raise RemoteProtocolError("an answer without its invoke id", octet_offset=len(plain))
+        if not (plain[2] ^ exchange.invoke) & _INVOKE_ID_MASK:
+            return ""
+        return f"answer to invoke id {plain[2] & 15}, waiting for {exchange.invoke & 15}"
+    if tag != wanted:
+        return "answer to another service"
+    if len(plain) < 5:
+        raise RemoteProtocolError("an answer without its invoke id", octet_offset=len(plain))
+    received = int.from_bytes(plain[1:5], "big") & apdu.LONG_INVOKE_ID_MASK
+    awaited = exchange.invoke & apdu.LONG_INVOKE_ID_MASK
+    return "" if received == awaited else f"answer to invoke id {received}, waiting for {awaited}"

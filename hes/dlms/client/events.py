@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from hes.dlms.acse import Diagnostic
 from hes.dlms.apdu import (
+    AccessKind,
     ConfirmedServiceError,
     DataNotification,
     EventNotification,
@@ -31,9 +32,26 @@ Refusal: TypeAlias = ExceptionResponse | ConfirmedServiceError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendNext:
-    """The exchange goes on: send these octets (HLS pass 3, the next block, a request for it)."""
+    """The exchange goes on: send these octets (HLS pass 3, the next block, a request for it).
+
+    further: APDUs to send right behind it, before anything is awaited; only where the settings allow more than one.
+    """
 
     octets: bytes
+    further: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitMore:
+    """A block of the answer is here and more of them are on their way: send nothing, wait for the next APDU."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferEnded:
+    """A general block transfer was broken off, and the request with it. octets: to send, b"" when the server did."""
+
+    reason: str
+    octets: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +124,41 @@ class ActDone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActListDone:
+    """outcomes: one for each method, in the order asked."""
+
+    outcomes: tuple[ActDone, ...]
+
+    @property
+    def succeeded(self) -> bool:
+        return all(outcome.succeeded for outcome in self.outcomes)
+
+
+class AccessOutcome(NamedTuple):
+    """One of the things asked by ACCESS. data: encoded Data that was read or returned, else null-data."""
+
+    kind: AccessKind
+    result: AttributeResult | MethodResult
+    data: bytes
+
+    @property
+    def succeeded(self) -> bool:
+        return self.result == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessDone:
+    """outcomes: in the order asked. time: the server's, b"" or 12 octets."""
+
+    outcomes: tuple[AccessOutcome, ...]
+    time: bytes = b""
+
+    @property
+    def succeeded(self) -> bool:
+        return all(outcome.succeeded for outcome in self.outcomes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRefused:
     """The request was not carried out. result: of a GET, or of a transfer that was aborted; refusal: of any service."""
 
@@ -154,12 +207,16 @@ class Ignored:
 
 ClientEvent: TypeAlias = (
     SendNext
+    | AwaitMore
+    | TransferEnded
     | Associated
     | AssociationRefused
     | Got
     | GotList
     | SetDone
     | ActDone
+    | ActListDone
+    | AccessDone
     | ServiceRefused
     | Released
     | ReleaseRefused

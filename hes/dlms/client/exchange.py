@@ -16,8 +16,21 @@ from typing import Final, Protocol, TypeAlias
 from hes.dlms import apdu, axdr
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.block_transfer import BLOCK_HEAD, FIRST_BLOCK_HEAD, Block, Incoming, Outgoing, capacity
-from hes.dlms.client.events import ActDone, ClientEvent, Got, GotList, Ignored, ServiceRefused, SetDone
+from hes.dlms.client.events import (
+    AccessDone,
+    AccessOutcome,
+    ActDone,
+    ActListDone,
+    ClientEvent,
+    Got,
+    GotList,
+    Ignored,
+    ServiceRefused,
+    SetDone,
+)
 from hes.dlms.codes import ActionResult, ApduTag, AttributeResult, DataAccessResult
+from hes.dlms.xdlms.access import KIND_OF_ANSWER
+from hes.dlms.xdlms.common import DESCRIPTOR_OCTETS
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 Step: TypeAlias = "ClientEvent | bytes"
@@ -25,6 +38,7 @@ Step: TypeAlias = "ClientEvent | bytes"
 Selected: TypeAlias = tuple[AttributeDescriptor, bytes]
 
 _SUCCESS: Final = DataAccessResult.SUCCESS
+_NULL: Final = b"\x00"
 _LIST_OCTETS: Final = 5  # the longest count before a list
 _GOT_HEADS: Final = tuple([bytes((ApduTag.GET_RESPONSE, 1, invoke, 0)) for invoke in range(256)])
 
@@ -167,23 +181,40 @@ class SetExchange:
 
 
 class ActionExchange:
-    """ACTION of one method, in one APDU or in blocks, with an answer in one APDU or in blocks."""
+    """ACTION of one method or of a list, in one APDU or in blocks, with an answer in one APDU or in blocks."""
 
     response_tag: int = ApduTag.ACTION_RESPONSE
 
     def __init__(
-        self, invoke: int, method: MethodDescriptor, data: bytes | None, *, limit: int, blocks_allowed: bool
+        self,
+        invoke: int,
+        methods: tuple[MethodDescriptor, ...],
+        data: tuple[bytes | None, ...],
+        *,
+        as_list: bool,
+        limit: int,
+        blocks_allowed: bool,
     ) -> None:
         """limit: octets of a plain APDU. Raises LocalProtocolError when the request does not fit and may not be cut."""
         self.invoke = invoke
-        self._limit = limit
+        self._methods, self._as_list, self._limit = methods, as_list, limit
         self._outgoing: Outgoing | None = None
         self._incoming: Incoming | None = None
-        self.request = apdu.ActionRequestNormal(invoke, method, data).encode()
-        if data is not None and len(self.request) > limit:
+        values = tuple([_NULL if value is None else value for value in data])
+        if as_list:
+            self.request = apdu.ActionRequestWithList(invoke, methods, values).encode()
+        else:
+            self.request = apdu.ActionRequestNormal(invoke, methods[0], data[0]).encode()
+        if len(self.request) > limit and (as_list or data[0] is not None):
             check_blocks(len(self.request), limit, allowed=blocks_allowed)
-            self._outgoing = Outgoing(data)
-            self.request = apdu.ActionRequestFirstBlock(invoke, method, *self._next(FIRST_BLOCK_HEAD)).encode()
+            self._outgoing = Outgoing(apdu.encode_values(values) if as_list else values[0])
+            self.request = self._first_block()
+
+    def _first_block(self) -> bytes:
+        if self._as_list:
+            head = FIRST_BLOCK_HEAD + _LIST_OCTETS + DESCRIPTOR_OCTETS * (len(self._methods) - 1)
+            return apdu.ActionRequestWithListFirstBlock(self.invoke, self._methods, *self._next(head)).encode()
+        return apdu.ActionRequestFirstBlock(self.invoke, self._methods[0], *self._next(FIRST_BLOCK_HEAD)).encode()
 
     def _next(self, head: int) -> Block:
         assert self._outgoing is not None
@@ -192,8 +223,10 @@ class ActionExchange:
     def answer(self, octets: bytes) -> Step:
         answer = apdu.decode(octets)
         match answer:
-            case apdu.ActionResponseNormal(result=result, data=data, data_result=data_result):
-                return self._done(ActDone(result=result, data=data, data_result=data_result))
+            case apdu.ActionResponseNormal(result=result, data=data, data_result=data_result) if not self._as_list:
+                return self._done((ActDone(result=result, data=data, data_result=data_result),))
+            case apdu.ActionResponseWithList(outcomes=outcomes) if self._as_list:
+                return self._done(tuple(map(_act_done, outcomes)))
             case apdu.ActionResponseNextBlock(block=number):
                 block = next_block(self._outgoing, number, self._next)
                 if isinstance(block, Ignored):
@@ -204,10 +237,13 @@ class ActionExchange:
                 return self._block(answer)
         raise unexpected(answer)
 
-    def _done(self, done: ActDone) -> ActDone:
-        if done.succeeded and self._outgoing is not None and not self._outgoing.current.last:
+    def _done(self, done: tuple[ActDone, ...]) -> ActDone | ActListDone:
+        if len(done) != len(self._methods):
+            raise RemoteProtocolError(f"{len(self._methods)} methods were invoked, {len(done)} answered")
+        succeeded = all(one.succeeded for one in done)
+        if succeeded and self._outgoing is not None and not self._outgoing.current.last:
             raise RemoteProtocolError("success before the last block was sent")
-        return done
+        return ActListDone(outcomes=done) if self._as_list else done[0]
 
     def _block(self, answer: apdu.ActionResponseBlock) -> Step:
         incoming = self._incoming
@@ -219,7 +255,39 @@ class ActionExchange:
         if whole is None:
             self.request = apdu.ActionRequestNextBlock(self.invoke, answer.block).encode()
             return self.request
-        return self._done(action_result_of(whole))
+        if self._as_list:
+            return self._done(tuple(map(_act_done, apdu.decode_outcomes(whole))))
+        return self._done((action_result_of(whole),))
+
+
+def _act_done(outcome: apdu.ActionOutcome) -> ActDone:
+    return ActDone(result=outcome.result, data=outcome.data, data_result=outcome.data_result)
+
+
+class AccessExchange:
+    """ACCESS: one APDU each way, whatever its length; only general blocks can cut it."""
+
+    response_tag: int = ApduTag.ACCESS_RESPONSE
+
+    def __init__(self, asked: apdu.AccessRequest) -> None:
+        self.invoke = asked.invoke
+        self.request = asked.encode()
+        self._asked = asked
+
+    def answer(self, octets: bytes) -> Step:
+        answer = apdu.decode(octets)
+        if not isinstance(answer, apdu.AccessResponse):
+            raise unexpected(answer)
+        kinds = [KIND_OF_ANSWER[specification.kind] for specification in self._asked.specifications]
+        if [kind for kind, _result in answer.results] != kinds:
+            raise RemoteProtocolError(f"{len(kinds)} things were asked for, and others answered")
+        if answer.specifications not in (None, self._asked.specifications):
+            raise RemoteProtocolError("the answer describes something that was not asked for")
+        pairs = zip(answer.results, answer.data, strict=True)
+        return AccessDone(
+            time=answer.time,
+            outcomes=tuple([AccessOutcome(kind, result, data) for (kind, result), data in pairs]),
+        )
 
 
 def action_result_of(raw: bytes) -> ActDone:

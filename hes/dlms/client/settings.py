@@ -14,12 +14,16 @@ from hes.errors import LocalProtocolError
 
 CLIENT_CONFORMANCE: Final = (  # what this client can do, and no more
     Conformance.GENERAL_PROTECTION
+    | Conformance.GENERAL_BLOCK_TRANSFER
+    | Conformance.ATTRIBUTE0_SET
     | Conformance.PRIORITY_MANAGEMENT
+    | Conformance.ATTRIBUTE0_GET
     | Conformance.BLOCK_TRANSFER_GET
     | Conformance.BLOCK_TRANSFER_SET
     | Conformance.BLOCK_TRANSFER_ACTION
     | Conformance.MULTIPLE_REFERENCES
     | Conformance.DATA_NOTIFICATION
+    | Conformance.ACCESS
     | Conformance.GET
     | Conformance.SET
     | Conformance.SELECTIVE_ACCESS
@@ -117,6 +121,9 @@ class ClientSettings:
     of the longest APDU that its server takes, which an AARE would have said, 0 for no limit.
     short_names: refer to objects by short names; of `conformance`, only what belongs to the kind of names is proposed.
     checked: False lets a conformance test propose anything, and ask for what was not negotiated.
+    general_block_window: general blocks that the client takes at once (1..63); more than 1 only where the caller can
+    take several APDUs for one that it sent. general_blocks_at_once: how many it can send before it listens.
+    prefers_general_blocks: long requests go in general blocks even where the services' own were agreed.
     """
 
     client_sap: int = 16
@@ -131,6 +138,9 @@ class ClientSettings:
     manufacturer_hls: ManufacturerHls | None = None
     user_id: int | None = None
     short_names: bool = False
+    general_block_window: int = 1
+    general_blocks_at_once: int = 1
+    prefers_general_blocks: bool = False
     pre_established: bool = False
     server_max_receive_pdu_size: int = 0
     kept: Kept = field(default_factory=Kept, init=False, repr=False, compare=False)

@@ -87,12 +87,16 @@ NUMBER_OF_POLICY: Final = {policy: number for number, policy in POLICY_OF_NUMBER
 
 METER_CONFORMANCE: Final = (  # what a complete meter offers [A]; a profile may declare less
     Conformance.GENERAL_PROTECTION
+    | Conformance.GENERAL_BLOCK_TRANSFER
+    | Conformance.ATTRIBUTE0_SET
     | Conformance.PRIORITY_MANAGEMENT
+    | Conformance.ATTRIBUTE0_GET
     | Conformance.BLOCK_TRANSFER_GET
     | Conformance.BLOCK_TRANSFER_SET
     | Conformance.BLOCK_TRANSFER_ACTION
     | Conformance.MULTIPLE_REFERENCES
     | Conformance.DATA_NOTIFICATION
+    | Conformance.ACCESS
     | Conformance.GET
     | Conformance.SET
     | Conformance.SELECTIVE_ACCESS

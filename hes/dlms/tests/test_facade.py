@@ -426,14 +426,15 @@ def test_a_pdu_size_below_the_minimum_is_refused():
 
 
 def test_an_answer_too_long_for_a_client_without_blocks_is_refused():
-    conformance = CLIENT_CONFORMANCE & ~Conformance.BLOCK_TRANSFER_GET
+    conformance = CLIENT_CONFORMANCE & ~(Conformance.BLOCK_TRANSFER_GET | Conformance.GENERAL_BLOCK_TRANSFER)
     bench = opened(bm.lls(max_receive_pdu_size=100, conformance=conformance))
     event = bench.run(bench.client.get(BUFFER))
     assert event == ServiceRefused(refusal=ExceptionResponse(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG))
 
 
 def test_a_request_too_long_for_the_server_is_not_sent_without_blocks():
-    device = bm.device(max_receive_pdu_size=100, conformance=bm.METER_CONFORMANCE & ~Conformance.BLOCK_TRANSFER_SET)
+    without = Conformance.BLOCK_TRANSFER_SET | Conformance.GENERAL_BLOCK_TRANSFER
+    device = bm.device(max_receive_pdu_size=100, conformance=bm.METER_CONFORMANCE & ~without)
     bench = opened(bm.hls(bm.PLAIN_HLS, ciphered=False), device=device)
     with pytest.raises(LocalProtocolError, match="no block transfer was negotiated"):
         bench.client.set(MESSAGE, axdr.encode(data.octets(bytes(200))))

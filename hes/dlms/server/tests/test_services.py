@@ -53,7 +53,7 @@ def test_an_apdu_longer_than_agreed_is_refused():
 
 
 def test_attributes_that_do_not_exist_are_undefined():
-    wire = plain_wire()
+    wire = plain_wire(device=bm.device(conformance=bm.METER_CONFORMANCE & ~Conformance.ATTRIBUTE0_GET))
     for index in (0, 4, 100, -1):
         request = apdu.GetRequestNormal(0xC1, AttributeDescriptor(3, bm.ENERGY, index))
         assert apdu.decode(wire(request.encode())).result == DataAccessResult.OBJECT_UNDEFINED
