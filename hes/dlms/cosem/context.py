@@ -25,7 +25,8 @@ class Context(Generic[I]):
     authenticated, encrypted: how that APDU was protected. client_system_title: b"" when the client gave none.
     max_send_pdu_size: octets of the longest answer, 0 for no limit. status: of every association that is not idle, by
     client SAP. role_bits: the client's role as a plain number. after_answer: work to do once the answer has been
-    protected, such as taking new keys into use.
+    protected, such as taking new keys into use. confirmations: long invoke octets of the pushes that the client has
+    confirmed, oldest first.
     """
 
     instance: I
@@ -40,6 +41,7 @@ class Context(Generic[I]):
     authenticated: bool = False
     encrypted: bool = False
     after_answer: list[Callable[[], None]] = field(default_factory=list)
+    confirmations: list[int] = field(default_factory=list)
     role_bits: int = field(init=False)
 
     def __post_init__(self) -> None:

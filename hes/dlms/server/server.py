@@ -89,6 +89,14 @@ class Server(Generic[I]):
         taken, self.findings = self.findings, []
         return taken
 
+    def take_confirmations(self) -> list[int]:
+        """Long invoke octets of the pushes that clients have confirmed within their associations."""
+        taken: list[int] = []
+        for association in self._associations.values():
+            taken += association.context.confirmations
+            association.context.confirmations.clear()
+        return taken
+
     def receive(self, client_sap: int, octets: Octets, now_s: float, *, at_once: int = 1) -> bytes | None:
         """The answer to one APDU from that client; None for silence.
 

@@ -40,6 +40,7 @@ from hes.errors import RemoteProtocolError
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
+CONFIRMATIONS_MAX: Final = 16  # of pushes; older ones are dropped
 _SUCCESS: Final = DataAccessResult.SUCCESS
 _PLAIN_GET: Final = struct.Struct(">2sBH6sbB")
 _PLAIN_GET_HEAD: Final = b"\xc0\x01"
@@ -49,9 +50,10 @@ _GOT_HEADS: Final = tuple([bytes((ApduTag.GET_RESPONSE, 1, invoke, 0)) for invok
 class Services(Generic[I]):
     """The services of one association. `limit`: octets that a plain answer may have."""
 
-    __slots__ = ("_conformance", "_general_blocks", "_long_answer", "_long_request", "_targets", "limit")
+    __slots__ = ("_conformance", "_context", "_general_blocks", "_long_answer", "_long_request", "_targets", "limit")
 
     def __init__(self, context: Context[I]) -> None:
+        self._context = context
         self._conformance = int(context.conformance)
         self._general_blocks = self._has(Conformance.GENERAL_BLOCK_TRANSFER)
         self._targets = Targets(context)
@@ -293,6 +295,13 @@ class Services(Generic[I]):
             self._begin()
         return answer
 
+    # -- pushes
+
+    def _confirmed_push(self, request: apdu.DataNotificationConfirm) -> None:
+        """The answer to a push, not a request: kept for whoever pushed, and no transfer ends by it."""
+        self._context.confirmations.append(request.invoke)
+        del self._context.confirmations[:-CONFIRMATIONS_MAX]
+
     # -- ACCESS
 
     def _access(self, request: apdu.AccessRequest) -> bytes | None:
@@ -330,4 +339,5 @@ _HANDLERS: Final[dict[type, tuple[int, Callable[[Any, Any], bytes | None]]]] = {
     apdu.ActionRequestBlock: (_ACTION_BLOCKS, Services._action_block),
     apdu.ActionRequestNextBlock: (_ACTION_BLOCKS, Services._action_next_block),
     apdu.AccessRequest: (int(Conformance.ACCESS), Services._access),
+    apdu.DataNotificationConfirm: (int(Conformance.DATA_NOTIFICATION), Services._confirmed_push),
 }
