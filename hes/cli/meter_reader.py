@@ -7,13 +7,15 @@ from contextlib import suppress
 from typing import Any, Final, Literal, TypeAlias
 
 from hes.cli.meter_times import with_sign
-from hes.cli.read_values import SCALED, ProfileTable, Reading, decode, filled_rows, scaler_attribute
+from hes.cli.read_values import ProfileTable, Reading, decode
 from hes.dlms import axdr, profile_buffer
 from hes.dlms.apdu import AttributeDescriptor, ExceptionResponse
 from hes.dlms.cosem.profile_generic import capture_objects_from_value
 from hes.dlms.cosem.registers import ScalerUnit
 from hes.dlms.data import Data
+from hes.dlms.inspect.meanings import scaler_attribute
 from hes.dlms.inspect.noting_reader import code_text
+from hes.dlms.null_data import filled_rows
 from hes.dlms.selective_access import CaptureObject
 from hes.errors import AccessDenied, RemoteProtocolError
 from hes.protocols.dlms_cosem import DlmsSession
@@ -46,7 +48,7 @@ class MeterReader:
     def _note_scaler_unit(self, descriptor: AttributeDescriptor, data: Data) -> None:
         """What is read for itself need not be read again for the value beside it."""
         class_id, obis, attribute = descriptor
-        if SCALED.get(class_id, (frozenset[int](), 0))[1] == attribute:
+        if scaler_attribute(class_id) == attribute:
             with suppress(RemoteProtocolError):
                 self.known_scaler_units[class_id, bytes(obis), attribute] = ScalerUnit.from_value(axdr.plain(data))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Final, Literal
 
 from hes.cli.meter_times import data_with_sign
-from hes.dlms import axdr, cosem_time
+from hes.dlms import axdr
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.cosem.interface_classes import name_of
 from hes.dlms.cosem.registers import ScalerUnit
@@ -22,24 +21,11 @@ from hes.dlms.inspect.node import Node, render_text, to_json
 from hes.dlms.obis import Obis
 from hes.dlms.obis_names import name
 from hes.dlms.selective_access import CaptureObject
-from hes.errors import RemoteProtocolError
 
 CLOCK_CLASS: Final = 8
 PROFILE_CLASS: Final = 7
 BUFFER: Final = 2
 TEXT_OCTETS_MIN: Final = 4
-# attributes that hold a number in the unit of the object, and the attribute that says which unit
-SCALED: Final[dict[int, tuple[frozenset[int], int]]] = {
-    3: (frozenset({2}), 3),
-    4: (frozenset({2}), 3),
-    5: (frozenset({2, 3}), 4),
-}
-
-
-def scaler_attribute(class_id: int, attribute: int) -> int | None:
-    """The attribute with scaler and unit for that one, None when it has none."""
-    attributes, scaler = SCALED.get(class_id, (frozenset[int](), 0))
-    return scaler if attribute in attributes else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,47 +226,6 @@ def _cell(value: Any, unit: ScalerUnit | None) -> str:
     if isinstance(value, bytes):
         return octets_as_date_time(value) or value.hex()
     return str(value)
-
-
-def filled_rows(
-    rows: Sequence[Any], columns: Sequence[CaptureObject], capture_period_s: int
-) -> tuple[tuple[Any, ...], ...]:
-    """Rows with null-data replaced: the value of the row before, for the time that plus one capture period.
-
-    Raises RemoteProtocolError for a row that is no structure of so many members.
-    Source: docs/protocols/axdr.md (profile buffer).
-    """
-    done: list[tuple[Any, ...]] = []
-    for row in rows:
-        if not isinstance(row, tuple) or len(row) != len(columns):
-            raise RemoteProtocolError(f"a row of the profile has not the {len(columns)} members of its columns")
-        before = done[-1] if done else None
-        done.append(
-            tuple(_filled(row, index, column, before, capture_period_s) for index, column in enumerate(columns))
-        )
-    return tuple(done)
-
-
-def _filled(
-    row: tuple[Any, ...], index: int, column: CaptureObject, before: tuple[Any, ...] | None, capture_period_s: int
-) -> Any:
-    if row[index] is not None or before is None:
-        return row[index]
-    known = before[index]
-    if column.class_id == CLOCK_CLASS and column.attribute == 2 and isinstance(known, bytes) and capture_period_s:
-        return _later(known, capture_period_s)
-    return known
-
-
-def _later(moment: bytes, seconds: int) -> bytes | None:
-    """A date-time `seconds` later, None for one that is not exact. Deviation and status stay what they are."""
-    try:
-        value = cosem_time.CosemDateTime.from_octets(moment)
-        epoch_s = cosem_time.epoch_s(moment) + seconds
-    except RemoteProtocolError:
-        return None
-    later = cosem_time.date_time_octets(epoch_s, value.deviation_min or 0)
-    return later[:9] + moment[9:]
 
 
 def decode(encoded: bytes) -> Data:

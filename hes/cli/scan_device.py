@@ -20,7 +20,7 @@ from hes.cli.meter_reader import MeterReader, why_not_read
 from hes.cli.opening import open_association, release
 from hes.cli.read_link import Session, explained, hang_up, open_session
 from hes.cli.read_plan import ConnectPlan
-from hes.cli.read_values import PROFILE_CLASS, SCALED, ProfileTable, Reading
+from hes.cli.read_values import PROFILE_CLASS, ProfileTable, Reading
 from hes.cli.scan_result import BufferSummary, Scan, ScannedAttribute, ScannedDevice, ScannedMethod, ScannedObject
 from hes.dlms import axdr
 from hes.dlms.apdu import AttributeDescriptor
@@ -31,6 +31,7 @@ from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, ObjectListElement
 from hes.dlms.cosem.interface_classes import interface_class
 from hes.dlms.cosem.sap_assignment import SAP_ASSIGNMENT_NAME, sap_list_from_value
 from hes.dlms.hdlc.address import ServerAddress
+from hes.dlms.inspect.meanings import scaler_attribute
 from hes.dlms.obis import Obis
 from hes.dlms.selective_access import by_entry
 from hes.entropy import Entropy
@@ -352,7 +353,7 @@ def _to_read(each: ScannedObject) -> list[ScannedAttribute]:
         left_out.add(BUFFER)
     if each.class_id == ASSOCIATION_CLASS and each.obis == CURRENT_ASSOCIATION:
         left_out.add(OBJECT_LIST)
-    scaler = SCALED.get(each.class_id, (frozenset[int](), 0))[1]
+    scaler = scaler_attribute(each.class_id)
     chosen = [each for each in each.attributes if each.right.can_read and each.index not in left_out]
     return sorted(chosen, key=lambda attribute: attribute.index != scaler)
 

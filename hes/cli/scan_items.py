@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
-from hes.cli.read_values import CLOCK_CLASS, SCALED
+from hes.cli.read_values import CLOCK_CLASS
 from hes.cli.scan_result import ScannedDevice
 from hes.devices import profiles
 from hes.dlms.cosem.registers import ScalerUnit
 from hes.dlms.data import Tag
+from hes.dlms.inspect.meanings import SCALED
 from hes.dlms.obis import OBIS_OCTETS, Obis
 from hes.dlms.obis_names import name as obis_name
 from hes.dlms.selective_access import CaptureObject

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from hes.cli import main as cli
 from hes.cli.object_reference import ObjectReference
 from hes.cli.read import read
-from hes.cli.read_values import filled_rows
 from hes.cli.tests.meter_on_tcp import MeterOnTcp
+from hes.dlms.null_data import filled_rows
 from hes.dlms.obis import Obis
 from hes.dlms.selective_access import CaptureObject
 from hes.dlms.tests import published

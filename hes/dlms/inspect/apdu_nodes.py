@@ -13,9 +13,11 @@ from typing import Any, Final
 from hes.dlms import apdu as apdus
 from hes.dlms import initiate
 from hes.dlms.codes import ApduTag
-from hes.dlms.inspect.meanings import Subject, conformance_text, shape_of
+from hes.dlms.inspect.knowledge import Knowledge
+from hes.dlms.inspect.meanings import Subject, conformance_text
 from hes.dlms.inspect.node import Node, fault, fault_of
-from hes.dlms.inspect.noting_reader import NotingReader, Shapes
+from hes.dlms.inspect.noting_reader import NotingReader
+from hes.dlms.selective_access import CaptureObject
 from hes.dlms.xdlms.common import Reader
 from hes.errors import RemoteProtocolError
 
@@ -65,7 +67,14 @@ def apdu_name(octets: bytes) -> str:
     return f"{text} {form}" if form else text
 
 
-def xdlms_node(octets: bytes, *, base: int = 0, asked: Sequence[Subject] = (), shapes: Shapes = shape_of) -> Inspected:
+def xdlms_node(
+    octets: bytes,
+    *,
+    base: int = 0,
+    asked: Sequence[Subject] = (),
+    known: Knowledge | None = None,
+    selected: Sequence[CaptureObject] = (),
+) -> Inspected:
     """One unciphered APDU of the tables in `hes.dlms.apdu`; another tag or form becomes a fault in the tree."""
     forms = apdus.CHOICES.get(octets[0])
     read: Callable[[Reader], Any] | None
@@ -77,7 +86,7 @@ def xdlms_node(octets: bytes, *, base: int = 0, asked: Sequence[Subject] = (), s
         start = 1
     if read is None:
         return Inspected(_unknown(octets, base, known_service=forms is not None))
-    reader = NotingReader(octets, start, base=base, asked=asked, shapes=shapes)
+    reader = NotingReader(octets, start, base=base, asked=asked, known=known, selected=selected)
     value = reader.run(read)
     node = Node(label=apdu_name(octets), offset=base, length=len(octets), children=tuple(reader.nodes))
     return Inspected(node, value, tuple(reader.subjects))

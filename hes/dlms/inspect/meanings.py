@@ -187,6 +187,20 @@ SELECTIONS: Final[dict[int, Shape]] = {
 }
 
 
+# classes whose attributes hold numbers in the unit of the object: those attributes, and the one that says which unit
+SCALED: Final[dict[int, tuple[frozenset[int], int]]] = {
+    3: (frozenset({2}), 3),
+    4: (frozenset({2}), 3),
+    5: (frozenset({2, 3}), 4),
+}
+
+
+def scaler_attribute(class_id: int, attribute: int | None = None) -> int | None:
+    """The attribute with scaler and unit for that one, or for any of the class; None when there is none."""
+    attributes, scaler = SCALED.get(class_id, (frozenset[int](), 0))
+    return scaler if scaler and (attribute is None or attribute in attributes) else None
+
+
 def shape_of(subject: Subject | None) -> Shape:
     """What is known of the value of an attribute or the parameter of a method."""
     if subject is None:

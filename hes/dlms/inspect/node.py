@@ -17,6 +17,18 @@ INDENT: Final = "  "
 TEXT_LENGTH_MAX: Final = 96  # of one value in the short form
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Elements of an array as people read them: rows of text under headings.
+
+    numbered: headings are long; they are listed by number, and the numbers stand above the rows.
+    """
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbered: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One thing that the octets say.
@@ -24,7 +36,8 @@ class Node:
     label: what it is called. value: what it says, for people. type_name: its COSEM type, "" where there is none.
     plain: the exact value as JSON can hold it (octets in hex), None where value says all there is.
     offset, length: which octets. is_fault: these octets break a rule, value names it. space: see above.
-    items: the children are the elements of an array and may be shortened.
+    items: the children are the elements of an array and may be shortened. table: the same elements as people read them,
+    which lines show in their place. scaled, unit: a number in its unit, as exact decimal text.
     """
 
     label: str
@@ -37,6 +50,9 @@ class Node:
     is_fault: bool = False
     space: str = ""
     items: bool = False
+    table: Table | None = None
+    scaled: str = ""
+    unit: str = ""
 
 
 def fault(message: str, offset: int, length: int = 0) -> Node:
@@ -70,11 +86,41 @@ def render_text(node: Node, *, items_max: int | None = None, offsets: bool = Fal
 def _lines(node: Node, depth: int, items_max: int | None, *, offsets: bool, types: bool) -> Iterator[str]:
     place = f"{node.offset:5d}+{node.length:<5d} " if offsets else ""
     yield place + INDENT * depth + _line(node, short=items_max is not None, types=types)
+    if node.table is not None:
+        yield from (" " * len(place) + INDENT * (depth + 1) + line for line in table_lines(node.table, items_max))
+        return
     children, left_out = _shortened(node, items_max)
     for index, child in enumerate(children):
         if left_out and index == len(children) - 1:
             yield " " * len(place) + INDENT * (depth + 1) + f"... {left_out} more ..."
         yield from _lines(child, depth + 1, items_max, offsets=offsets, types=types)
+
+
+def table_lines(table: Table, rows_max: int | None = None) -> Iterator[str]:
+    """Headings and rows, each column as wide as it needs. rows_max: show the first ones and the last."""
+    headings = table.headings
+    if table.numbered:
+        yield from (f"[{number}] {heading}" for number, heading in enumerate(headings, 1))
+        headings = tuple(f"[{number}]" for number in range(1, len(headings) + 1))
+    rows, left_out = list(table.rows), 0
+    if rows_max is not None and len(rows) > rows_max:
+        left_out = len(rows) - rows_max
+        rows = [*rows[: rows_max - 1], rows[-1]]
+    lines = [headings, *rows] if rows or not table.numbered else []
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    right = [bool(rows) and all(_is_number(row[index]) for row in rows) for index in range(len(widths))]
+    for number, cells in enumerate(lines):
+        if left_out and number == len(lines) - 1:
+            yield f"... {left_out} more ..."
+        padded = [
+            f"{cell:>{width}}" if is_right else f"{cell:<{width}}"
+            for cell, width, is_right in zip(cells, widths, right, strict=True)
+        ]
+        yield INDENT.join(padded).rstrip()
+
+
+def _is_number(cell: str) -> bool:
+    return not cell.strip("+-.0123456789")
 
 
 def _line(node: Node, *, short: bool, types: bool) -> str:
@@ -110,6 +156,10 @@ def to_json(node: Node) -> dict[str, Any]:
         body["invalid"] = True
     if node.space:
         body["octets_of"] = node.space
+    if node.scaled:
+        body |= {"scaled": node.scaled, "unit": node.unit}
+    if node.table is not None:
+        body["table"] = {"columns": list(node.table.headings), "rows": [list(row) for row in node.table.rows]}
     if node.children:
         body["children"] = [to_json(child) for child in node.children]
     return body

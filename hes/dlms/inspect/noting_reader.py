@@ -26,18 +26,21 @@ from hes.dlms.codes import (
     code,
 )
 from hes.dlms.inspect.data_nodes import data_node, octets_as_date_time
+from hes.dlms.inspect.dressing import dressed
+from hes.dlms.inspect.knowledge import BUFFER, Knowledge
 from hes.dlms.inspect.meanings import (
     ANYTHING,
     SELECTIONS,
     Shape,
     Subject,
     conformance_text,
-    shape_of,
+    rows_of,
     subject_code,
-    subject_text,
 )
 from hes.dlms.inspect.node import Node, fault_of
 from hes.dlms.obis import Obis
+from hes.dlms.selective_access import CaptureObject
+from hes.dlms.xdlms.access import AccessKind
 from hes.dlms.xdlms.common import (
     INVOKE_CONFIRMED,
     INVOKE_HIGH_PRIORITY,
@@ -54,8 +57,6 @@ from hes.dlms.xdlms.common import (
 from hes.dlms.xdlms.exception import ERROR_CODES
 from hes.errors import RemoteProtocolError
 
-Shapes = Callable[[Subject | None], Shape]
-
 _TABLES: Final[dict[str, Any]] = {
     "data access result": DataAccessResult,
     "action result": ActionResult,
@@ -65,7 +66,19 @@ _TABLES: Final[dict[str, Any]] = {
     "group": ErrorGroup,
 }
 LABELS: Final = {"invoke octet": "invoke id and priority"}
-_RESULTS: Final = frozenset({"data access result", "action result"})
+_ACCESS_RESULT: Final = "result"
+_RESULTS: Final = frozenset({"data access result", "action result", _ACCESS_RESULT})
+_SHORT_NAME: Final = "short name"
+# a place in a list whose short name stands for nothing that is known
+BLOCK_LAST, BLOCK_STREAMING, BLOCK_WINDOW = 0x80, 0x40, 0x3F
+UNKNOWN_NAME: Final[Subject] = AttributeDescriptor(0, bytes(6), 0)
+_WORDS: Final[dict[str, dict[int, str]]] = {
+    "kind of access": {kind: kind.name.lower().replace("_", " ") for kind in AccessKind},
+    "choice of result": {0: "data", 1: "error", 2: "block", 3: "block number"},
+    "variable access specification": {
+        2: "name", 4: "parameterized access", 5: "block number", 6: "block of a read", 7: "block of a write",
+    },
+}  # fmt: skip
 _SECRETS: Final = frozenset({"dedicated key"})
 # decided octet by octet in the decoders; the field that follows, or does not, says as much
 _LONG_INVOKE: Final = "long invoke id and priority"
@@ -76,12 +89,12 @@ class NotingReader(Reader):
     """`Reader` with notes. nodes: what was read so far, in order; subjects: attributes and methods named in it.
 
     base: where the octets start in what is inspected. asked: what the answer in these octets belongs to.
-    shapes: what is known of the value of an attribute or the parameter of a method.
+    known: what is known of the device. selected: columns that the request wanted of a profile, where not all.
     """
 
     __slots__ = (
-        "_asked", "_base", "_begun", "_error_group", "_in_selection", "_items", "_quiet", "_shapes", "_taken", "nodes",
-        "subjects",
+        "_access_kind", "_asked", "_base", "_begun", "_error_group", "_items", "_known", "_quiet",
+        "_selected", "_selector", "_taken", "nodes", "subjects",
     )  # fmt: skip
 
     def __init__(
@@ -91,20 +104,23 @@ class NotingReader(Reader):
         *,
         base: int = 0,
         asked: Sequence[Subject] = (),
-        shapes: Shapes = shape_of,
+        known: Knowledge | None = None,
+        selected: Sequence[CaptureObject] = (),
     ) -> None:
         super().__init__(octets, offset)
         self.nodes: list[Node] = []
         self.subjects: list[Subject] = []
         self._asked = asked
         self._base = base
-        self._shapes = shapes
+        self._known = Knowledge() if known is None else known
+        self._selected = selected
+        self._selector = -1
+        self._access_kind = 0
         self._quiet = 0
         self._items = 0
         self._taken = 0
         self._begun: Subject | None = None
         self._error_group = 0
-        self._in_selection = False
 
     def run(self, read: Callable[[Reader], Any]) -> Any:
         """What the decoder makes of the octets, or None when it refuses them; then the last node is the fault."""
@@ -123,8 +139,11 @@ class NotingReader(Reader):
         start = self.offset
         octets = super().take(count, what)
         if not self._quiet:
-            text, held = _taken_text(octets, what)
-            self._note(what, text, start, held)
+            if what == _SHORT_NAME:
+                self._short_name(int.from_bytes(octets, "big"), start)
+            else:
+                text, held = _taken_text(octets, what)
+                self._note(what, text, start, held)
         return octets
 
     def u8(self, what: str) -> int:
@@ -134,8 +153,12 @@ class NotingReader(Reader):
         if not self._quiet:
             if what == "action result" or (what in _RESULTS and self._begun is None):
                 self._begin()
+            if what in ("selector", "access selector"):
+                self._selector = number
+            if what == "kind of access":
+                self._access_kind = number
             self._note(LABELS.get(what) or self._label(what), self._number_text(number, what), start, number)
-            if what == "data access result":
+            if what in ("data access result", _ACCESS_RESULT):
                 self._begun = None
         return number
 
@@ -174,18 +197,20 @@ class NotingReader(Reader):
         if self._quiet:
             return super().data()
         start = self.offset
-        label, shape = self._value_label()
-        node, _ = data_node(self.octets, start, label, shape, base=self._base)
+        label, shape, subject = self._value_label()
+        node, end = data_node(self.octets, start, label, shape, base=self._base)
+        if subject is not None:
+            node = dressed(node, self.octets[start:end], subject, self._known, self._selected)
         self.nodes.append(node)
         return super().data()
 
     def selection(self) -> bytes:
         start, outer = self.offset, self.nodes
-        self.nodes, self._in_selection = [], True
+        self.nodes = []
         try:
             return super().selection()
         finally:
-            found, self.nodes, self._in_selection = self.nodes, outer, False
+            found, self.nodes = self.nodes, outer
             if found:
                 children = tuple(found)
                 self.nodes.append(
@@ -216,6 +241,8 @@ class NotingReader(Reader):
         with self._hushed():
             count = super().count(item_octets_min, what)
         self._items = count
+        if what == "results":  # of ACCESS: once more from the first
+            self._taken, self._begun = 0, None
         self._note(f"number of {what}", str(count), start, count)
         return count
 
@@ -240,44 +267,64 @@ class NotingReader(Reader):
         label = f"{kind} [{len(self.subjects) - 1}]" if self._items > 1 else kind
         index = "method" if isinstance(subject, MethodDescriptor) else "attribute"
         held = {"class_id": subject[0], "obis": str(Obis(subject[1])), index: subject[2]}
-        self._note(label, subject_text(subject), start, held)
+        self._note(label, self._known.text(subject), start, held)
+
+    def _short_name(self, number: int, start: int) -> None:
+        """A short name, with the attribute or method behind it where that is known."""
+        subject = self._known.behind(number)
+        self.subjects.append(UNKNOWN_NAME if subject is None else subject)
+        place = f" [{len(self.subjects) - 1}]" if self._items > 1 else ""
+        text = f"{number:04X}" if subject is None else f"{number:04X} {self._known.text(subject)}"
+        self._note(f"{_SHORT_NAME}{place}", text, start, number)
 
     def _begin(self) -> None:
         """The next value or result starts: it belongs to the next attribute or method."""
         subjects = self.subjects or self._asked
-        self._begun = subjects[self._taken] if self._taken < len(subjects) else None
+        begun = subjects[self._taken] if self._taken < len(subjects) else None
+        self._begun = None if begun is UNKNOWN_NAME else begun
         self._taken += 1
 
     def _label(self, what: str) -> str:
         if what not in _RESULTS:
             return what
+        if what == _ACCESS_RESULT and self._begun is None:
+            self._begin()
         place = f" [{self._taken - 1}]" if self._items > 1 else ""
         return f"result{place} of {subject_code(self._begun)}" if self._begun is not None else f"result{place}"
 
-    def _value_label(self) -> tuple[str, Shape]:
-        """What to call the value that is read now, and what is known of it."""
-        if self._in_selection:
-            selector = self.octets[self.offset - 1] if self.offset else 0
-            return "parameters", SELECTIONS.get(selector, ANYTHING)
+    def _value_label(self) -> tuple[str, Shape, Subject | None]:
+        """What to call the value that is read now, what is known of it, and whose it is."""
+        if self._selector >= 0:
+            selector, self._selector = self._selector, -1
+            return "parameters", SELECTIONS.get(selector, ANYTHING), None
         if self._begun is None:
             self._begin()
         subject, self._begun = self._begun, None
         place = f"[{self._taken - 1}] " if self._items > 1 else ""
         if subject is None:
-            return f"{place}value", ANYTHING
+            return f"{place}value", ANYTHING, None
+        shape = self._known.shape(subject)
+        if self._selected and subject[:3:2] == BUFFER:
+            shape = rows_of(tuple(map(self._known.column_text, self._selected)))
         if subject in self.subjects and not place:
-            return ("parameter" if isinstance(subject, MethodDescriptor) else "value"), self._shapes(subject)
-        return place + subject_text(subject), self._shapes(subject)
+            return ("parameter" if isinstance(subject, MethodDescriptor) else "value"), shape, subject
+        return place + self._known.text(subject), shape, subject
 
     def _number_text(self, number: int, what: str) -> str:
         if what == "invoke octet":
             return _invoke_text(number)
         if what == "code":
-            table = ERROR_CODES.get(self._error_group)
-            return code_text(UnknownCode(number) if table is None else code(table, number))
+            errors = ERROR_CODES.get(self._error_group)
+            return code_text(UnknownCode(number) if errors is None else code(errors, number))
         if what == "group":
             self._error_group = number
+        if what == "block control":
+            return _control_text(number)
+        if what in _WORDS:
+            return f"{number} {_WORDS[what].get(number, '')}".rstrip()
         table = _TABLES.get(what)
+        if what == _ACCESS_RESULT:
+            table = ActionResult if self._access_kind == AccessKind.ACTION else DataAccessResult
         return str(number) if table is None else code_text(code(table, number))
 
     def _last_branch(self) -> Iterator[Node]:
@@ -293,6 +340,12 @@ def code_text(member: Any) -> str:
     if isinstance(member, UnknownCode):
         return f"unknown ({int(member)})"
     return f"{member.name.lower().replace('_', '-')} ({int(member)})"
+
+
+def _control_text(control: int) -> str:
+    """The first octet of a general block: "last, window 3"."""
+    flags = [word for bit, word in ((BLOCK_LAST, "last"), (BLOCK_STREAMING, "streaming")) if control & bit]
+    return ", ".join([*flags, f"window {control & BLOCK_WINDOW}"])
 
 
 def _invoke_text(invoke: int) -> str:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from hes.dlms import apdu, axdr, data, gateway, wrapper
 from hes.dlms.codes import DataAccessResult
-from hes.dlms.inspect.conversation import NESTING_MAX, Conversation
+from hes.dlms.inspect.apdu_inspection import NESTING_MAX
+from hes.dlms.inspect.conversation import Conversation
 from hes.dlms.inspect.data_nodes import data_node
 from hes.dlms.inspect.node import Node, faults, render_text, to_json
 from hes.dlms.inspect.sealed_nodes import InspectorKeys
@@ -189,8 +190,10 @@ def test_a_list_answer_is_labelled_item_by_item_even_where_items_are_refused() -
         ),
     )
     lines = render_text(conversation.inspect(answer.encode())).splitlines()
-    assert lines[3:] == [
-        "  [0] 3/1.0.1.8.0.255/2 Register.value, active energy import (+A), total: 12345 (double-long-unsigned)",
+    assert lines[1].strip() == "answers: get-request with-list, 3 subjects"
+    assert lines[4:] == [
+        "  [0] 3/1.0.1.8.0.255/2 Register.value, active energy import (+A), total: 1234.5 Wh (raw 12345)"
+        " (double-long-unsigned)",
         "  result [1] of 3/1.0.2.8.0.255/2: read-write-denied (3)",
         "  [2] 3/1.0.1.8.0.255/3 Register.scaler_unit, active energy import (+A), total: 2 members (structure)",
         "    scaler: -1 (integer)",
@@ -224,9 +227,10 @@ def test_a_profile_is_read_with_the_columns_that_were_read_before() -> None:
     conversation.inspect(apdu.encode_get_request(0xC2, 7, PROFILE, 2))
     tree = conversation.inspect(apdu.GetResponseNormal(0xC2, DataAccessResult.SUCCESS, axdr.encode(rows)).encode())
     full, short = render_text(tree), render_text(tree, items_max=3)
-    assert full.count("1.0.1.8.0.255 (active energy import (+A), total): ") == 96
+    assert "[2] 1.0.1.8.0.255 (active energy import (+A), total)" in full
+    assert full.count("Sun 2024-12-15 12:30:00") == 96
     assert "... 93 more ..." in short
-    assert short.splitlines()[-1].strip().endswith("total): 95 (double-long-unsigned)")
+    assert short.splitlines()[-1].split() == ["Sun", "2024-12-15", "12:30:00", "95"]
 
 
 def blocks(octets: bytes, size: int) -> list[bytes]:
