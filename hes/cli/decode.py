@@ -6,23 +6,27 @@ import json
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from hes.cli.decode_input import Heard, read_input
+from hes.cli.decode_profile import knowledge_of
+from hes.cli.decode_totals import Totals, counted
 from hes.cli.exit_status import ExitStatus
 from hes.cli.frame_cutter import starts_hdlc
 from hes.cli.secrets import TITLE, DeviceSecrets, Secrets, key_option, secrets_option
-from hes.dlms.inspect.node import Node, fault, faults, render_text, to_json
+from hes.devices import profiles
+from hes.dlms.inspect.knowledge import Knowledge
+from hes.dlms.inspect.node import Node, fault, render_text, to_json
 from hes.dlms.inspect.sealed_nodes import InspectorKeys
 from hes.errors import ConfigError
 from hes.protocols.frame_inspector import FrameInspector
 
 SESSIONS_MAX: Final = 1024  # conversations remembered at once; the oldest is forgotten first
 SHORT_ITEMS: Final = 3
+FORMAT: Final = 1  # of the JSON: counts up when a field is taken away or changes its meaning; docs/decode.md
 
 
 @click.command()
@@ -42,6 +46,11 @@ SHORT_ITEMS: Final = 3
 )
 @secrets_option
 @click.option(
+    "--profile",
+    metavar="NAME|FILE",
+    help="Device profile: units, columns of profiles and versions of classes, where the input does not say them.",
+)
+@click.option(
     "--short", is_flag=True, help="Of long arrays show the first rows and the last, of long values the start."
 )
 @click.option("--octets", "show_octets", is_flag=True, help="Show the octets of every frame in hex.")
@@ -59,6 +68,7 @@ def decode(
     titles: tuple[bytes, ...],
     secrets: Secrets,
     *,
+    profile: str | None,
     short: bool,
     show_octets: bool,
     offsets: bool,
@@ -87,16 +97,17 @@ def decode(
         titles=titles,
         devices={title: _device_keys(device, titles) for title, device in secrets.devices.items()},
     )
+    known = None if profile is None else knowledge_of(profiles.load(profile))
     source = read_input("standard input" if file == "-" else file, _octets_of(file))
-    totals = _Totals()
-    decoded = _decoded(source.frames, keys, totals)
+    totals = Totals()
+    decoded = _decoded(source.frames, keys, known, totals)
     if as_json:
         _print_json(decoded, source.kind, source.notes, totals)
     else:
         _print_text(decoded, items_max=SHORT_ITEMS if short else None, offsets=offsets, octets=show_octets)
         for note in source.notes:
             click.echo(f"note: {note}", err=True)
-        click.echo(str(totals), err=True)
+        click.echo("\n".join(totals.lines()), err=True)
     if strict and totals.faults:
         context.exit(ExitStatus.VERDICT_FAILED)
 
@@ -120,55 +131,31 @@ def _octets_of(file: str) -> bytes:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.", path=file) from error
 
 
-@dataclass(slots=True)
-class _Totals:
-    """What was seen: frames (and octets between frames) without a fault and with one, APDUs, faults;
-    frames of which only the beginning was written down.
-    """
-
-    valid: int = 0
-    invalid: int = 0
-    apdus: int = 0
-    faults: int = 0
-    cut: int = 0
-
-    def add(self, node: Node) -> None:
-        found = sum(1 for _ in faults(node))
-        self.faults += found
-        self.invalid += found > 0
-        self.valid += not found
-
-    def __str__(self) -> str:
-        frames = _counted(self.valid + self.invalid, "frame")
-        text = f"{frames}: {self.valid} valid, {self.invalid} invalid; {_counted(self.apdus, 'APDU')}"
-        if not self.cut:
-            return text
-        return f"{text}; {_counted(self.cut, 'frame')} more of which the trace has only the beginning: use the capture"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _decoded(frames: Iterator[Heard], keys: InspectorKeys, totals: _Totals) -> Iterator[tuple[Heard, Node]]:
+def _decoded(
+    frames: Iterator[Heard], keys: InspectorKeys, known: Knowledge | None, totals: Totals
+) -> Iterator[tuple[Heard, Node]]:
     """Each frame with its tree, every conversation with a memory of its own."""
     inspectors: OrderedDict[str, FrameInspector] = OrderedDict()
-    for heard in frames:
+    for number, heard in enumerate(frames, 1):
         inspector = inspectors.get(heard.session)
         if inspector is None:
-            inspector = inspectors[heard.session] = FrameInspector(keys)
+            totals.sessions += 1
+            inspector = inspectors[heard.session] = FrameInspector(keys, known)
             if len(inspectors) > SESSIONS_MAX:
-                inspectors.popitem(last=False)
+                totals.leave(inspectors.popitem(last=False)[1].conversation)
         if heard.is_cut:
             totals.cut += 1
             yield heard, Node(label="frame", value="only its beginning is in the trace", length=len(heard.octets))
             continue
-        before = inspector.apdus
         is_frame = heard.is_frame or starts_hdlc(heard.octets)  # HDLC says what is wrong with it
-        node = inspector.inspect(heard.octets) if is_frame else _no_frame(heard.octets)
-        totals.apdus += inspector.apdus - before
+        if is_frame:
+            node = inspector.inspect(heard.octets, place=f"#{number}", sender=heard.sender)
+        else:
+            node = _no_frame(heard.octets)
         totals.add(node)
         yield heard, node
+    for inspector in inspectors.values():
+        totals.leave(inspector.conversation)
 
 
 def _no_frame(octets: bytes) -> Node:
@@ -182,7 +169,7 @@ def _print_text(decoded: Iterator[tuple[Heard, Node]], *, items_max: int | None,
         if heard.session != session:
             session = heard.session
             click.echo(f"== {session} ==\n")
-        size = _counted(len(heard.octets), "octet")
+        size = counted(len(heard.octets), "octet")
         words = [f"#{number}", heard.time, heard.way, size, heard.note and f"({heard.note})"]
         click.echo("  ".join(word for word in words if word))
         if octets:
@@ -191,19 +178,12 @@ def _print_text(decoded: Iterator[tuple[Heard, Node]], *, items_max: int | None,
         click.echo("".join(f"  {line}\n" for line in tree.splitlines()))
 
 
-def _print_json(decoded: Iterator[tuple[Heard, Node]], kind: str, notes: tuple[str, ...], totals: _Totals) -> None:
+def _print_json(decoded: Iterator[tuple[Heard, Node]], kind: str, notes: tuple[str, ...], totals: Totals) -> None:
     """Print one object, frame after frame so that a long capture needs no memory."""
-    click.echo(f'{{"input": {json.dumps(kind)}, "frames": [', nl=False)
+    click.echo(f'{{"decode": {FORMAT}, "input": {json.dumps(kind)}, "frames": [', nl=False)
     for number, (heard, node) in enumerate(decoded, 1):
         click.echo(f"{',' if number > 1 else ''}\n{json.dumps(_frame_json(number, heard, node))}", nl=False)
-    tail = {
-        "valid_frames": totals.valid,
-        "invalid_frames": totals.invalid,
-        "apdus": totals.apdus,
-        "cut_frames": totals.cut,
-        "invalid": totals.faults,
-        "notes": list(notes),
-    }
+    tail = totals.to_json() | {"notes": list(notes)}
     click.echo(f"\n], {json.dumps(tail)[1:]}")
 
 

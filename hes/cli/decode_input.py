@@ -32,6 +32,7 @@ class Heard:
     """Octets that were sent. session: which conversation, frames of one belong together and are decoded so.
 
     way: from where to where, in words. time: when, as text. note: what is to be said about it besides.
+    sender: which side it came from, any word, "" where nobody says.
     is_frame: False for octets of a stream that start no frame. is_cut: only the beginning of a frame was written down.
     """
 
@@ -42,6 +43,7 @@ class Heard:
     note: str = ""
     is_frame: bool = True
     is_cut: bool = False
+    sender: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ def _from_text(found: list[TextFrame]) -> Iterator[Heard]:
         for piece in _pieces(frame.octets):
             way = words[frame.direction]
             place = f"line {frame.line}"
-            yield Heard(piece.octets, frame.session, f"{place}, {way}" if way else place, frame.time)
+            way = f"{place}, {way}" if way else place
+            yield Heard(piece.octets, frame.session, way, frame.time, sender=frame.direction)
 
 
 def _from_binary(octets: bytes) -> Iterator[Heard]:
@@ -191,4 +194,5 @@ def _heard(conversation: Conversation, session: str, chunk: Chunk, piece: Piece,
     ends = (conversation.client, conversation.server)
     source, destination = ends if chunk.from_client else ends[::-1]
     time = utc(chunk.at_epoch_s).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return Heard(piece.octets, session, f"{source} -> {destination}", time, note, piece.is_frame)
+    way = f"{source} -> {destination}"
+    return Heard(piece.octets, session, way, time, note, piece.is_frame, sender=str(source))

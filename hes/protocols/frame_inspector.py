@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hes.dlms.inspect.conversation import Conversation
+from hes.dlms.inspect.knowledge import Knowledge
 from hes.dlms.inspect.node import Node, fault_of
 from hes.dlms.inspect.sealed_nodes import InspectorKeys
 from hes.errors import RemoteProtocolError
@@ -66,19 +67,19 @@ _DATA_AT: Final = qgdw376.HEADER_OCTETS + qgdw376.BODY_OCTETS_MIN
 class FrameInspector:
     """Trees of frames in the order in which they were sent, both directions of one connection together."""
 
-    def __init__(self, keys: InspectorKeys | None = None) -> None:
-        self.conversation = Conversation(keys)
+    def __init__(self, keys: InspectorKeys | None = None, known: Knowledge | None = None) -> None:
+        self.conversation = Conversation(keys, known)
 
     @property
     def apdus(self) -> int:
         """Whole APDUs seen so far, valid or not."""
         return self.conversation.apdus
 
-    def inspect(self, octets: bytes) -> Node:
-        """One frame of whatever kind its first octet says. Never raises."""
+    def inspect(self, octets: bytes, *, place: str = "", sender: str = "") -> Node:
+        """One frame of whatever kind its first octet says. Never raises. place, sender: as in `Conversation`."""
         if octets[:1] == b"\x68":
             return qgdw376_node(octets)
-        return self.conversation.inspect(octets)
+        return self.conversation.inspect(octets, place=place, sender=sender)
 
 
 def qgdw376_node(octets: bytes) -> Node:

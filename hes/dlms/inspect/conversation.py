@@ -125,7 +125,9 @@ class Conversation:
         found = self._associations.get(key)
         if found is None:
             if len(self._associations) >= ASSOCIATIONS_MAX:
-                self._forgotten.unanswered += self._associations.pop(next(iter(self._associations))).requests.close()
+                forgotten = self._associations.pop(next(iter(self._associations))).requests
+                self._forgotten.unanswered += forgotten.close()
+                self._forgotten.answers += forgotten.answers
             found = self._associations[key] = AssociationMemory(known=self._known.copy())
         return found
 
@@ -137,6 +139,11 @@ class Conversation:
                 del self._devices[next(iter(self._devices))]
             self._devices[key] = self._known.copy()
         return self._devices[key]
+
+    @property
+    def answers(self) -> int:
+        """Answers seen so far."""
+        return self._forgotten.answers + sum(memory.requests.answers for memory in self._associations.values())
 
     @property
     def unanswered(self) -> list[Asked]:

@@ -23,7 +23,7 @@ from hes.dlms.xdlms.common import (
 )
 
 PENDING_MAX: Final = 64  # of one association: more than there are invoke-ids
-UNANSWERED_MAX: Final = 10_000  # that are remembered; further ones are counted
+UNANSWERED_MAX: Final = 10_000  # that are remembered
 
 # what answers what
 ANSWERS: Final[Mapping[int, int]] = {
@@ -81,9 +81,12 @@ def key_of(octets: bytes) -> Hashable:
 
 
 def wants_answer(octets: bytes) -> bool:
-    """Whether the APDU is a request that is answered: what goes unconfirmed is not."""
+    """Whether the APDU is a request that is answered: what goes unconfirmed is not.
+
+    Nor is a notification: meters set its confirmed bit, and hardly anybody confirms (docs/protocols/captures.md).
+    """
     tag = octets[0]
-    if tag not in ANSWERS:
+    if tag not in ANSWERS or tag == ApduTag.DATA_NOTIFICATION:
         return False
     if tag in _SHORT_INVOKE:
         return len(octets) > 2 and bool(octets[2] & INVOKE_CONFIRMED)
@@ -95,13 +98,14 @@ def wants_answer(octets: bytes) -> bool:
 class Requests:
     """Of one association."""
 
-    __slots__ = ("_first", "_pending", "unanswered", "unanswered_count")
+    __slots__ = ("_first", "_pending", "answers", "unanswered")
 
     def __init__(self) -> None:
         self._pending: OrderedDict[Hashable, Asked] = OrderedDict()
         self._first: dict[Hashable, Asked] = {}
         self.unanswered: list[Asked] = []
-        self.unanswered_count = 0
+        self.answers = 0
+        """Answers seen, whether their request was seen or not."""
 
     def ask(self, asked: Asked) -> Asked | None:
         """Note a request; the one that it repeats, or None. A follow-up inherits what its first request is about."""
@@ -127,6 +131,7 @@ class Requests:
 
     def answered(self, octets: bytes) -> Asked | None:
         """The request that this APDU answers, None where it was not seen; it waits no more."""
+        self.answers += 1
         if octets[0] in REFUSALS:
             return self._pending.popitem()[1] if self._pending else None
         key = key_of(octets)
@@ -148,6 +153,5 @@ class Requests:
         return tuple(self._pending.values())
 
     def _lost(self, asked: Asked) -> None:
-        self.unanswered_count += 1
         if len(self.unanswered) < UNANSWERED_MAX:
             self.unanswered.append(asked)

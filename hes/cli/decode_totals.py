@@ -1,0 +1,97 @@
+"""What `amiloop decode` counts: frames, APDUs, conversations, broken rules, requests without an answer."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hes.dlms.inspect.conversation import Conversation
+from hes.dlms.inspect.node import Node, faults
+from hes.dlms.inspect.requests import Asked
+
+RULES_MAX: Final = 1000  # different rules that are told apart
+RULES_SHOWN: Final = 10
+UNANSWERED_SHOWN: Final = 10
+_PLACE: Final = re.compile(r" \(octet \d+\)$")
+_NUMBERS: Final = re.compile(r"\b(?:[0-9A-F]{2,}|\d+)\b")
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+@dataclass(slots=True)
+class Totals:
+    """valid, invalid: frames (and octets between frames) without a fault and with one. faults: all of them, rules: by
+    what was broken. cut: frames of which only the beginning was written down. unanswered: requests that got no answer.
+    """
+
+    valid: int = 0
+    invalid: int = 0
+    apdus: int = 0
+    faults: int = 0
+    cut: int = 0
+    sessions: int = 0
+    answers: int = 0
+    rules: Counter[str] = field(default_factory=Counter)
+    unanswered: list[Asked] = field(default_factory=list)
+
+    def add(self, node: Node) -> None:
+        found = list(faults(node))
+        self.faults += len(found)
+        self.invalid += bool(found)
+        self.valid += not found
+        for each in found:
+            rule = _rule(each.value)
+            if rule in self.rules or len(self.rules) < RULES_MAX:
+                self.rules[rule] += 1
+
+    def leave(self, conversation: Conversation) -> None:
+        """A conversation is over."""
+        self.apdus += conversation.apdus
+        self.answers += conversation.answers
+        self.unanswered += conversation.unanswered
+
+    def lines(self) -> list[str]:
+        """For people."""
+        frames = counted(self.valid + self.invalid, "frame")
+        first = f"{frames}: {self.valid} valid, {self.invalid} invalid; {counted(self.apdus, 'APDU')}"
+        if self.sessions > 1:
+            first += f"; {counted(self.sessions, 'conversation')}"
+        if self.cut:
+            first += f"; {counted(self.cut, 'frame')} more of which the trace has only the beginning: use the capture"
+        lines = [first]
+        lines += [f"  {count} x {rule}" for rule, count in self.rules.most_common(RULES_SHOWN)]
+        if len(self.rules) > RULES_SHOWN:
+            lines.append(f"  and {counted(len(self.rules) - RULES_SHOWN, 'other rule')}")
+        return lines + self._unanswered_lines()
+
+    def _unanswered_lines(self) -> list[str]:
+        count = len(self.unanswered)
+        if not count:
+            return []
+        if not self.answers:
+            return [f"{counted(count, 'request')} without an answer: there is no answer at all in the input"]
+        shown = [f"  {asked.place} {asked.name}" for asked in self.unanswered[:UNANSWERED_SHOWN]]
+        more = [f"  and {count - UNANSWERED_SHOWN} more"] if count > UNANSWERED_SHOWN else []
+        return [f"{counted(count, 'request')} without an answer:", *shown, *more]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "valid_frames": self.valid,
+            "invalid_frames": self.invalid,
+            "apdus": self.apdus,
+            "conversations": self.sessions,
+            "cut_frames": self.cut,
+            "invalid": self.faults,
+            "rules": [{"rule": rule, "count": count} for rule, count in self.rules.most_common()],
+            "answers": self.answers,
+            "unanswered": [{"frame": asked.place, "request": asked.name} for asked in self.unanswered],
+        }
+
+
+def _rule(message: str) -> str:
+    """What a fault is about, whatever the numbers in it."""
+    return _NUMBERS.sub("n", _PLACE.sub("", message))
