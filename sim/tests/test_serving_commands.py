@@ -163,11 +163,14 @@ def test_people_read_how_to_reach_and_open_a_meter() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        ((), 2, "exactly one of --tcp HOST:PORT, --pty [PATH] and --serial DEV"),
+        ((), 2, "exactly one of --tcp HOST:PORT, --udp HOST:PORT, --pty [PATH] and --serial DEV"),
         (("--tcp", "127.0.0.1:0", "--pty"), 2, "exactly one of"),
         (("--tcp", "127.0.0.1:0", "--count", "2"), 2, "--count above 1 needs --hdlc"),
         (("--tcp", "127.0.0.1:0", "--hdlc", "--count", "101"), 2, "--count goes up to 100"),
         (("--tcp", "127.0.0.1:0", "--baud", "9600"), 2, "TCP has no baud rate"),
+        (("--tcp", "127.0.0.1:0", "--mode-e"), 2, "TCP has no speed to change"),
+        (("--udp", "127.0.0.1:0", "--hdlc"), 2, "on UDP there is the DLMS wrapper alone"),
+        (("--pty", "--mode-e", "--baud", "1000"), 2, "--baud 1000 is no speed that mode E can offer: 300, 600"),
         (("--tcp", "127.0.0.1"), 3, "needs a host and a port"),
         (("--pty", "--baud", "12"), 3, "baud"),
         (("--pty", "line", "--hdlc"), 3, "needs a path"),
