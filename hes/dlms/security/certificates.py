@@ -60,7 +60,7 @@ class Certificate:
     """
 
     octets: bytes = field(repr=False)
-    public_key: PublicKey = field(repr=False)
+    public_key: PublicKey = field(repr=False, compare=False)
     type: CertificateType
     is_authority: bool
     serial_number: bytes

@@ -140,8 +140,8 @@ def test_a_newer_security_setup_speaks_of_policies_in_bits():
     assert setup.act(asking, 1, b"\x16\x24").result == 3  # weaker
     assert setup.act(asking, 1, b"\x16\x10").result == 250  # signatures belong to other suites
     assert setup.act(asking, 1, b"\x16\x01").result == 250
-    assert setup.act(asking, 3, b"\x01\x00").result == 3
-    assert setup.get(asking, 6) is DataAccessResult.READ_WRITE_DENIED
+    assert setup.act(asking, 3, b"\x01\x00").result == 250  # no key pairs here
+    assert setup.get(asking, 6) == b"\x01\x00"
 
 
 def test_the_invocation_counter_is_the_lowest_still_acceptable():
