@@ -19,6 +19,7 @@ from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.hdlc.line_dispatcher import LineDispatcher, LineEvent, Peer
 from hes.dlms.hdlc.link_events import LinkDown, Received, ReceivedUnnumbered, Transmit
 from hes.dlms.hdlc.link_settings import ServerLinkSettings
+from hes.dlms.server.physical_device import ALL_STATIONS, goes_to_all
 from hes.errors import LinkError, RemoteProtocolError
 
 log = structlog.get_logger()
@@ -138,11 +139,18 @@ class WrapperLine(MeterLine):
         for source, destination, apdu in frames:
             endpoint = self._endpoints.get(destination)
             answer = None if endpoint is None else endpoint.ask(source, apdu, now_s)
+            if destination in ALL_STATIONS:
+                self._to_all(source, apdu, now_s)
             if answer is not None:
                 self.write(wrapper.encode(destination, source, answer))
         if self._receiver.fault is not None:
             log.warning("connection_ended", reason=self._receiver.fault.message)
             self.close()
+
+    def _to_all(self, source: int, apdu: bytes, now_s: float) -> None:
+        """Carried out by every logical device, and never answered."""
+        for endpoint in self._endpoints.values() if goes_to_all(apdu) else ():
+            endpoint.ask(source, apdu, now_s)
 
     def over(self) -> None:
         """Associations live as long as anybody is connected: the wrapper does not say whose they are."""
@@ -183,7 +191,8 @@ class HdlcLine(MeterLine):
                 answer = self._ask(peer, event.apdu)
                 self.write(self._dispatcher.answer(peer, answer, self._loop.time(), event.number))
             elif isinstance(event, ReceivedUnnumbered):
-                self._ask(peer, event.apdu)  # carried out, and never answered
+                if goes_to_all(event.apdu):
+                    self._ask(peer, event.apdu)  # carried out, and never answered
             elif isinstance(event, LinkDown):
                 self._station_at[peer.server].endpoint.link_lost(peer.client_sap)
         self._arm()

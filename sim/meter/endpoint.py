@@ -16,6 +16,7 @@ from hes.dlms import wrapper
 from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.findings import Finding
 from hes.dlms.server import Server
+from hes.dlms.server.physical_device import ALL_STATIONS, goes_to_all
 from hes.errors import RemoteProtocolError
 from sim.meter.journal import Journal
 from sim.meter.meter import Meter, MeterType
@@ -70,8 +71,11 @@ class MeterEndpoint:
         if self._journal is not None and not self._journal.powered_at(int(now_epoch_s * 1000)):
             return None
         meter, server = self._awake(now_epoch_s)
-        here = server_sap is None or server_sap == server.device.server_sap
-        answer = server.receive(client_sap, apdu, now_epoch_s) if here else None
+        answer = None
+        if server_sap is None or server_sap == server.device.server_sap:
+            answer = server.receive(client_sap, apdu, now_epoch_s)
+        elif server_sap in ALL_STATIONS and goes_to_all(apdu):
+            server.receive(client_sap, apdu, now_epoch_s)  # carried out, and never answered
         self._last_s = now_epoch_s
         self._journal, self._security = meter.journal, meter.security_record
         if server.idle and not self._stays:

@@ -1,16 +1,26 @@
 """The associations that the reference meter offers: one for every way to prove oneself, and who they are for.
 
 Client SAPs stay below 128, so that an HDLC address of one octet holds them. A client may cipher or not, authenticate,
-encrypt or both, under global or dedicated keys, as long as its setup has no policy against it.
+encrypt or both, under global or dedicated keys, as long as its setup has no policy against it; and it may refer to
+objects by logical or by short names.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from hes.dlms.codes import ApplicationContext, Mechanism
-from hes.dlms.cosem.access import CLIENT_MANAGEMENT, CLIENT_PUBLIC, ClientAccess, Role, SecurityPolicy, public_client
+from hes.dlms.codes import ApplicationContext, Conformance, Mechanism
+from hes.dlms.cosem.access import (
+    CLIENT_MANAGEMENT,
+    CLIENT_PUBLIC,
+    METER_CONFORMANCE,
+    SHORT_NAME_CONFORMANCE,
+    ClientAccess,
+    Role,
+    SecurityPolicy,
+    public_client,
+)
 
 SUITE_0: Final = 0
 SETUP_OPEN, SETUP_STRICT = 0, 1
@@ -24,8 +34,12 @@ STRICT_POLICY: Final = (
 FIRST_BY_MECHANISM: Final = 32
 """Client SAP of the client without security; the others follow by the number of their mechanism [A]."""
 
-_BOTH: Final = frozenset({ApplicationContext.LN, ApplicationContext.LN_CIPHERED})
-_CIPHERED: Final = frozenset({ApplicationContext.LN_CIPHERED})
+_BOTH: Final = frozenset(ApplicationContext)
+_CIPHERED: Final = frozenset(context for context in ApplicationContext if context.ciphered)
+_CONFORMANCE: Final = METER_CONFORMANCE | SHORT_NAME_CONFORMANCE
+
+
+_WRITING: Final = Conformance.WRITE | Conformance.UNCONFIRMED_WRITE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +55,16 @@ class Offer:
 
     def access(self) -> ClientAccess:
         if self.setup is None:
-            return public_client(self.client_sap)
+            public = public_client(self.client_sap)
+            short = SHORT_NAME_CONFORMANCE & ~_WRITING
+            contexts = frozenset({ApplicationContext.LN, ApplicationContext.SN})
+            return replace(public, contexts=contexts, conformance=public.conformance | short)
         return ClientAccess(
             client_sap=self.client_sap,
             role=self.role,
             mechanism=self.mechanism,
             contexts=self.contexts,
+            conformance=_CONFORMANCE,
             security_setup=self.setup,
         )
 

@@ -6,7 +6,6 @@ from typing import Final
 
 from hes.dlms.cosem.access import public_client
 from hes.dlms.cosem.logical_device import LogicalDevice
-from hes.dlms.cosem.sap_assignment import SapAssignment
 from sim.reference.associations import OFFERS
 from sim.reference.meter import ReferenceMeter
 from sim.reference.objects import identity, objects
@@ -25,7 +24,7 @@ def logical_devices() -> tuple[LogicalDevice[ReferenceMeter], ...]:
         LogicalDevice(
             name=lambda _meter: NAMES[MANAGEMENT_SAP],
             clients=[offer.access() for offer in OFFERS],
-            objects=[*objects(), SapAssignment(lambda _meter: NAMES)],
+            objects=objects(),
             security=lambda meter: meter.security,
             server_sap=MANAGEMENT_SAP,
             max_receive_pdu_size=MAX_PDU_OCTETS,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hes.dlms.cosem.logical_device import LogicalDevice
-from hes.dlms.server import Server
-from hes.entropy import Entropy
+from hes.dlms.server import PhysicalServer
 from sim.reference.meter import ReferenceMeter
 
 CHALLENGE_OCTETS: Final = 32
@@ -16,15 +14,15 @@ CHALLENGE_OCTETS: Final = 32
 class ReferenceEndpoint:
     """`sim.meter_lines.Endpoint` of one logical device; all of a meter's share the meter."""
 
-    def __init__(self, device: LogicalDevice[ReferenceMeter], meter: ReferenceMeter, entropy: Entropy) -> None:
-        self.device = device
-        self.meter = meter
-        self.server = Server(device, meter, entropy=entropy.octets, challenge_octets=CHALLENGE_OCTETS)
+    def __init__(self, server: PhysicalServer[ReferenceMeter], server_sap: int) -> None:
+        self.meter = server.instance
+        self.server = server
+        self.server_sap = server_sap
 
     def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float) -> bytes | None:
         """What it says to one APDU of that client; None for nothing."""
         self.meter.advance(now_epoch_s)
-        return self.server.receive(client_sap, apdu, now_epoch_s)
+        return self.server.receive(self.server_sap, client_sap, apdu, now_epoch_s)
 
     def link_lost(self, client_sap: int | None = None) -> None:
-        self.server.link_lost(client_sap)
+        self.server.link_lost(client_sap, server_sap=self.server_sap)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from hes.clock import Clock, SystemClock
 from hes.dlms.mode_e import SignOnSettings
+from hes.dlms.server import PhysicalDevice, PhysicalServer
 from hes.entropy import Entropy, SystemEntropy
 from hes.links.registry import Links
 from sim.expose import Announce, serve_meters
@@ -14,7 +15,7 @@ from sim.meter_lines import HDLC_LOWER_FIRST, Station
 from sim.reference import known_keys
 from sim.reference.associations import OFFERS, SETUP_OPEN, SETUP_STRICT, SUITE_0, Offer, name_of
 from sim.reference.device import MANAGEMENT_SAP, logical_devices
-from sim.reference.endpoint import ReferenceEndpoint
+from sim.reference.endpoint import CHALLENGE_OCTETS, ReferenceEndpoint
 from sim.reference.meter import ReferenceMeter
 
 NAME: Final = "reference"
@@ -31,9 +32,11 @@ class ReferenceMeters:
         self.meter = ReferenceMeter(self.clock.epoch_s())
         self._timer: asyncio.TimerHandle | None = None
         chance = entropy or SystemEntropy()
+        device = PhysicalDevice(logical_devices())
+        self.server = PhysicalServer(device, self.meter, entropy=chance.octets, challenge_octets=CHALLENGE_OCTETS)
         self.stations = tuple(
-            Station(ReferenceEndpoint(device, self.meter, chance), device.server_sap, HDLC_LOWER_FIRST)
-            for device in logical_devices()
+            Station(ReferenceEndpoint(self.server, each.server_sap), each.server_sap, HDLC_LOWER_FIRST)
+            for each in device
         )
 
     def live(self) -> None:

@@ -41,7 +41,10 @@ GENERAL_BLOCK_WINDOW: Final = 8  # blocks of that size: ten kilobytes behind a g
 
 
 class LogicalDevice(Generic[I]):
-    """Objects by logical name and clients by SAP, for every meter of a profile."""
+    """Objects by logical name and clients by SAP, for every meter of a profile.
+
+    neighbours: the logical devices that its SAP assignment lists; itself, unless a `PhysicalDevice` knows more.
+    """
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class LogicalDevice(Generic[I]):
         self.name = name
         self.security = security
         self.server_sap = server_sap
+        self.neighbours: tuple[LogicalDevice[I], ...] = (self,)
         self.max_receive_pdu_size = max_receive_pdu_size
         self.max_send_pdu_size = max_send_pdu_size
         self.general_block_window = general_block_window
@@ -106,7 +110,7 @@ class LogicalDevice(Generic[I]):
             return axdr.encode(data.octets(self.name(instance)))
 
         yield DataObject(LOGICAL_DEVICE_NAME, logical_device_name, readable=EVERYONE)
-        yield SapAssignment(lambda instance: {self.server_sap: self.name(instance)})
+        yield SapAssignment(lambda instance: {each.server_sap: each.name(instance) for each in self.neighbours})
         yield AssociationLn(CURRENT_ASSOCIATION, readable=EVERYONE)
         for index, client in enumerate(self.clients.values(), 1):
             yield AssociationLn(Obis(bytes((0, 0, 40, 0, index, 255))), client, readable=READERS)

@@ -288,6 +288,17 @@ def test_what_is_not_for_the_meter_is_not_answered(population: Population, octet
     assert not endpoint.is_awake
 
 
+def test_what_goes_to_all_stations_is_carried_out_and_not_answered(population: Population) -> None:
+    endpoint = endpoint_of(population)
+    talk = management(population, endpoint)
+    clock = attribute(8, "0.0.1.0.0.255")
+    later = axdr.encode(data.octets(date_time_octets(START_S + 7200)))
+    assert endpoint.answer(wrapper.encode(1, 0x7F, talk.client.set(clock, later)), START_S) is None
+    talk.client.abandon()
+    assert epoch_s(talk.get(clock)) == START_S + 7200
+    assert endpoint.answer(wrapper.encode(16, 0x7F, Client(ClientSettings()).associate()), START_S) is None
+
+
 @given(st.binary(max_size=60), st.sampled_from([1, 2, 16, 99]), st.booleans())
 def test_any_octets_are_answered_or_not_but_never_break_the_meter(octets: bytes, sap: int, framed: bool) -> None:
     endpoint = endpoint_of(SHARED)
