@@ -199,7 +199,11 @@ class CosemObject(Generic[I]):
             value = axdr.decode_all(encoded)
         except RemoteProtocolError:
             return DataAccessResult.TYPE_UNMATCHED
-        return declared.set(context, value)
+        result = declared.set(context, value)
+        if result is DataAccessResult.SUCCESS:
+            for monitor in context.device.parameter_monitors:
+                monitor.written(context, self, index, value)
+        return result
 
     def act(self, context: Context[I], index: int, encoded: bytes | None) -> ActionReply:
         """Invoke one method with its encoded parameters (None: none were sent)."""

@@ -155,7 +155,11 @@ def perform(target: CosemObject[I], context: InnerContext[I], action: ObjectActi
         declared = target.attributes.get(action.index)
         if declared is None or declared.set is None:
             return ActionResult.OBJECT_UNDEFINED if declared is None else ActionResult.READ_WRITE_DENIED
-        return as_action_result(declared.set(context, action.parameter))
+        result = declared.set(context, action.parameter)
+        if result is DataAccessResult.SUCCESS:
+            for monitor in context.device.parameter_monitors:
+                monitor.written(context, target, action.index, action.parameter)
+        return as_action_result(result)
     method = target.methods.get(action.index)
     if method is None:
         return ActionResult.OBJECT_UNDEFINED

@@ -22,6 +22,7 @@ from hes.dlms.cosem.cosem_object import CosemObject
 from hes.dlms.cosem.device_time import Timekeeper, WorldTime
 from hes.dlms.cosem.inner_calls import INNER_CALLS_MAX, INNER_DEPTH_MAX, InnerContext, ObjectAction, perform
 from hes.dlms.cosem.object_state import ObjectStates, StatefulObject
+from hes.dlms.cosem.parameter_monitor import ParameterMonitor
 from hes.dlms.cosem.registers import DataObject
 from hes.dlms.cosem.sap_assignment import SapAssignment
 from hes.dlms.cosem.security_setup import SecuritySetup, invocation_counter
@@ -97,6 +98,7 @@ class LogicalDevice(Generic[I]):
         changing = [entry for entry in stateful if entry.needs_states]
         if changing and states is None:
             raise LocalProtocolError(f"{changing[0]!r} remembers its state: the device needs `states`")
+        self.parameter_monitors = [entry for entry in stateful if isinstance(entry, ParameterMonitor)]
         self._stateful: list[StatefulObject[I, Any]] = stateful
         self._timed = [entry for entry in stateful if type(entry).next_deadline is not StatefulObject.next_deadline]
         self.timekeeper: Timekeeper[I] = timekeeper or self._own_clock()
