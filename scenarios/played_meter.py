@@ -29,11 +29,13 @@ class PlayedMeter(MeterEndpoint):
         """Call `watcher` as soon as the meter has answered next."""
         self._watchers.append(watcher)
 
-    def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float, *, server_sap: int | None = None) -> bytes | None:
+    def ask(
+        self, client_sap: int, apdu: bytes, now_epoch_s: float, *, server_sap: int | None = None, at_once: int = 1
+    ) -> bytes | None:
         lost = self._lost.pop(0) if self._lost else None
         if lost == "request":
             return None
-        answer = super().ask(client_sap, apdu, now_epoch_s, server_sap=server_sap)
+        answer = super().ask(client_sap, apdu, now_epoch_s, server_sap=server_sap, at_once=at_once)
         if lost == "answer":
             return None
         watchers, self._watchers = self._watchers, []

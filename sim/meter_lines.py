@@ -15,6 +15,7 @@ import structlog
 
 from hes.clock import Clock
 from hes.dlms import wrapper
+from hes.dlms.codes import ApduTag
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.hdlc.line_dispatcher import LineDispatcher, LineEvent, Peer
 from hes.dlms.hdlc.link_events import LinkDown, Received, ReceivedUnnumbered, Transmit
@@ -29,6 +30,8 @@ CONNECTIONS_MAX = 8
 HDLC_LOWER_FIRST = 17
 """Lower HDLC address of the first meter on a line; the next ones follow. 16..125 fit one octet and are free for use.
 Source: docs/protocols/hdlc.md §3; the choice is ours [A]."""
+BLOCKS_AT_ONCE = 63
+"""General blocks that a wrapper line carries in answer to one APDU: the largest window there is."""
 METERS_MAX = 100
 """Meters on one line: their lower addresses fit one octet, and a bus has 32 by rights [A]."""
 
@@ -36,8 +39,12 @@ METERS_MAX = 100
 class Endpoint(Protocol):
     """A meter, or one logical device of it, behind its address."""
 
-    def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float) -> bytes | None:
-        """What it says to one APDU of that client, None for nothing."""
+    def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float, *, at_once: int = 1) -> bytes | None:
+        """What it says to one APDU of that client, None for nothing. at_once: APDUs that can be carried back."""
+        ...
+
+    def take_further(self) -> list[bytes]:
+        """What goes out behind the last answer, in order."""
         ...
 
     def link_lost(self, client_sap: int | None = None) -> None:
@@ -138,11 +145,15 @@ class WrapperLine(MeterLine):
         now_s = self._door.clock.epoch_s()
         for source, destination, apdu in frames:
             endpoint = self._endpoints.get(destination)
-            answer = None if endpoint is None else endpoint.ask(source, apdu, now_s)
+            answer = None if endpoint is None else endpoint.ask(source, apdu, now_s, at_once=BLOCKS_AT_ONCE)
             if destination in ALL_STATIONS:
                 self._to_all(source, apdu, now_s)
-            if answer is not None:
-                self.write(wrapper.encode(destination, source, answer))
+            if endpoint is None or answer is None:
+                continue
+            self.write(wrapper.encode(destination, source, answer))
+            if answer[0] == ApduTag.GENERAL_BLOCK_TRANSFER:
+                for further in endpoint.take_further():
+                    self.write(wrapper.encode(destination, source, further))
         if self._receiver.fault is not None:
             log.warning("connection_ended", reason=self._receiver.fault.message)
             self.close()

@@ -312,8 +312,9 @@ class GeneralBlocks:
 
 
 def cut_unconfirmed(message: bytes, pdu_octets_max: int) -> tuple[bytes, ...]:
-    """A message that nobody answers, such as a push: all blocks in one stream, with window 0 [A].
+    """A message that nobody answers, such as a push: all blocks in one stream, with window 0.
 
+    As meters in the field do it (docs/protocols/hdlc.md §8, a Landis+Gyr E450): STR = 1 in the last block too.
     Raises LocalProtocolError when it does not fit.
     """
     size = capacity(pdu_octets_max or PDU_OCTETS_MAX, GENERAL_BLOCK_HEAD)
@@ -324,7 +325,7 @@ def cut_unconfirmed(message: bytes, pdu_octets_max: int) -> tuple[bytes, ...]:
         [
             GeneralBlock(
                 last=number == count,
-                streaming=number < count,
+                streaming=True,
                 window=0,
                 number=number,
                 acknowledged=0,

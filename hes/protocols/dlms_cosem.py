@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from hes.dlms import axdr
 from hes.dlms.apdu import (
+    AccessSpecification,
     AttributeDescriptor,
     DataNotification,
     EventNotification,
@@ -23,9 +24,13 @@ from hes.dlms.apdu import (
 from hes.dlms.association import State
 from hes.dlms.client import Client
 from hes.dlms.client.events import (
+    AccessDone,
+    AccessOutcome,
     ActDone,
+    ActListDone,
     Associated,
     AssociationRefused,
+    AwaitMore,
     ClientEvent,
     Got,
     GotList,
@@ -36,6 +41,7 @@ from hes.dlms.client.events import (
     SendNext,
     ServiceRefused,
     SetDone,
+    TransferEnded,
 )
 from hes.dlms.client.settings import ClientSettings
 from hes.dlms.client.short_names import ObjectNames
@@ -44,15 +50,19 @@ from hes.dlms.cosem.association_sn import sn_object_list_from_value
 from hes.dlms.obis import Obis
 from hes.dlms.security.hls import challenge_octets_min
 from hes.entropy import Entropy
-from hes.errors import AccessDenied, LinkError, RemoteProtocolError
+from hes.errors import AccessDenied, LinkError, LocalProtocolError, RemoteProtocolError
+from hes.protocols.wrapper_session import ExchangeTimeout
 
 Exchange = Callable[[bytes], Awaitable[bytes]]
 """Sends an APDU and gives the one that answers it. Raises LinkError when none comes in time."""
 NextAnswer = Callable[[], Awaitable[bytes]]
 """Waits for one more APDU without sending."""
+Send = Callable[[bytes], None]
+"""Sends an APDU and waits for nothing."""
 Selected = tuple[AttributeDescriptor, bytes]
 
 CHALLENGE_OCTETS: Final = 16  # 8 to 64 are allowed, and some mechanisms want more [A]
+REPEATS_MAX: Final = 3  # of a general block or an acknowledgement that got no answer in time [A]
 PASSED_OVER_MAX: Final = 8  # late answers and notifications before the answer; more is no conversation any more [A]
 
 _PASSED_OVER: Final = (Ignored, Notified)
@@ -63,8 +73,9 @@ EventT = TypeVar("EventT")
 class DlmsSession:
     """One client and the way to its server. Not for several tasks at once: one request is under way at a time.
 
-    entropy: challenges and dedicated keys. next_answer: see the module. on_notification: told of what the device sends
-    on its own inside the association.
+    entropy: challenges and dedicated keys. next_answer: see the module; needed for general blocks in windows of more
+    than 1. send: needed to send several of them at once. on_notification: told of what the device sends on its own
+    inside the association.
     """
 
     def __init__(
@@ -74,12 +85,14 @@ class DlmsSession:
         entropy: Entropy,
         *,
         next_answer: NextAnswer | None = None,
+        send: Send | None = None,
         on_notification: Callable[[DataNotification | EventNotification | InformationReport], None] | None = None,
     ) -> None:
         self.client = client
         self._exchange = exchange
         self._entropy = entropy
         self._next_answer = next_answer
+        self._send = send
         self._on_notification = on_notification
 
     async def open(self) -> Associated:
@@ -143,6 +156,25 @@ class DlmsSession:
             raise _named(refused, "invoking", wanted)
         return done.data
 
+    async def set_list(
+        self, writes: Sequence[tuple[AttributeDescriptor | Selected, bytes]]
+    ) -> tuple[AttributeResult, ...]:
+        """Write several attributes at once, (attribute, encoded value) each: how each went, in that order."""
+        event = await self._run(self.client.set_list(writes))
+        return _expect(_granted(event, "writing a list"), SetDone).results
+
+    async def act_list(self, asked: Sequence[tuple[MethodDescriptor, bytes | None]]) -> tuple[ActDone, ...]:
+        """Invoke several methods, (method, encoded parameter or None) each: how each went, in that order."""
+        event = await self._run(self.client.act_list(asked))
+        return _expect(_granted(event, "invoking a list"), ActListDone).outcomes
+
+    async def access(
+        self, asked: Sequence[tuple[AccessSpecification, bytes | None]], *, break_on_error: bool = False
+    ) -> tuple[AccessOutcome, ...]:
+        """Read, write and invoke in one request: how each went, and what it gave, in that order."""
+        event = await self._run(self.client.access(asked, break_on_error=break_on_error))
+        return _expect(_granted(event, "access"), AccessDone).outcomes
+
     async def release(self) -> None:
         """Close the association; nothing to do when there is none. A device that hangs up instead has released too."""
         if self.client.state is not State.ASSOCIATED:
@@ -162,20 +194,61 @@ class DlmsSession:
     async def _run(self, octets: bytes) -> ClientEvent:
         """Send, and send what the client asks for, until there is an outcome."""
         try:
-            answer = await self._exchange(octets)
+            answer = await self._asked(octets)
             passed_over = 0
             while True:
                 event = self.client.receive(answer)
                 if isinstance(event, SendNext):
-                    answer = await self._exchange(event.octets)
+                    answer = await (self._asked(event.octets) if not event.further else self._streamed(event))
+                elif isinstance(event, AwaitMore):
+                    answer = await self._next_block()
                 elif isinstance(event, _PASSED_OVER):
                     passed_over += 1
                     answer = await self._pass_over(event, passed_over)
+                elif isinstance(event, TransferEnded):
+                    raise self._ended(event)
                 else:
                     return event
         except BaseException:
             self.client.abandon()
             raise
+
+    async def _asked(self, octets: bytes) -> bytes:
+        """The answer to one APDU. Inside a general block transfer, what got lost is repeated a few times."""
+        for _ in range(REPEATS_MAX):
+            try:
+                return await self._exchange(octets)
+            except ExchangeTimeout:
+                if not self.client.transferring:
+                    raise
+                octets = self.client.repeat()
+        return await self._exchange(octets)
+
+    async def _next_block(self) -> bytes:
+        """One more block of those that are under way; those that got lost are asked for."""
+        if self._next_answer is None:
+            raise LocalProtocolError("general blocks in windows of more than 1 need a way to wait for the next answer")
+        try:
+            return await self._next_answer()
+        except ExchangeTimeout:
+            if not self.client.transferring:
+                raise
+            return await self._asked(self.client.repeat())
+
+    async def _streamed(self, event: SendNext) -> bytes:
+        """Several APDUs one behind the other, and the answer to the last."""
+        if self._send is None:
+            raise LocalProtocolError("several general blocks at once need a way to send without an answer")
+        *first, last = (event.octets, *event.further)
+        for octets in first:
+            self._send(octets)
+        return await self._asked(last)
+
+    def _ended(self, event: TransferEnded) -> RemoteProtocolError:
+        """A transfer that was broken off; the device is told where there is a way to."""
+        if event.octets and self._send is not None:
+            self._send(event.octets)
+        return RemoteProtocolError(f"the block transfer was broken off: {event.reason}")
 
     async def _pass_over(self, event: Ignored | Notified, count: int) -> bytes:
         """Wait for the answer behind one that was something else."""

@@ -42,7 +42,7 @@ PUSH_TAGS: Final = frozenset(
         ApduTag.DED_INFORMATION_REPORT_REQUEST,
     }
 )
-SURPLUS_APDUS_MAX: Final = 4  # answers kept until somebody asks for the next one or sends a new request [A]
+SURPLUS_APDUS_MAX: Final = 64  # kept until somebody asks for the next one or sends a new request: a window of blocks
 # an answer may come under these as well as a push: only whether an answer is awaited tells them apart
 CIPHERED_TAGS: Final = frozenset(
     {
@@ -130,6 +130,20 @@ class WrapperSession(asyncio.Protocol):
             return await future
         finally:
             self._pending = None
+
+    def send(self, apdu: bytes) -> None:
+        """Send `apdu` and wait for nothing: one of several blocks, or a request of the unconfirmed class.
+
+        Raises SessionLost, and LocalProtocolError before the session is connected.
+        """
+        if self._lost is not None:
+            raise self._lost
+        if self._transport is None:
+            raise LocalProtocolError("the session is not connected yet")
+        frame = wrapper.encode(self.client_sap, self.server_sap, apdu)
+        if self._tap is not None:
+            self._tap(True, frame)  # noqa: FBT003 - the tap's own signature
+        self._transport.write(frame)
 
     async def next_answer(self) -> bytes:
         """Wait for one more APDU from the same application processes, after one that belonged to something else."""

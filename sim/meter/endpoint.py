@@ -63,17 +63,20 @@ class MeterEndpoint:
         answer = self.ask(header.source, apdu, now_epoch_s, server_sap=header.destination)
         return None if answer is None else wrapper.encode(header.destination, header.source, answer)
 
-    def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float, *, server_sap: int | None = None) -> bytes | None:
+    def ask(
+        self, client_sap: int, apdu: bytes, now_epoch_s: float, *, server_sap: int | None = None, at_once: int = 1
+    ) -> bytes | None:
         """What the meter says to one APDU of that client, None for nothing: no power, not for it, or silence.
 
-        server_sap: the logical device that it is for; None for the one that is here.
+        server_sap: the logical device that it is for; None for the one that is here. at_once: APDUs that can be carried
+        back; what follows the first is there to `take_further`.
         """
         if self._journal is not None and not self._journal.powered_at(int(now_epoch_s * 1000)):
             return None
         meter, server = self._awake(now_epoch_s)
         answer = None
         if server_sap is None or server_sap == server.device.server_sap:
-            answer = server.receive(client_sap, apdu, now_epoch_s)
+            answer = server.receive(client_sap, apdu, now_epoch_s, at_once=at_once)
         elif server_sap in ALL_STATIONS and goes_to_all(apdu):
             server.receive(client_sap, apdu, now_epoch_s)  # carried out, and never answered
         self._last_s = now_epoch_s
@@ -81,6 +84,10 @@ class MeterEndpoint:
         if server.idle and not self._stays:
             self._meter = self._server = None
         return answer
+
+    def take_further(self) -> list[bytes]:
+        """What goes out behind the last answer, in order."""
+        return [] if self._server is None else self._server.take_further()
 
     def meter(self) -> Meter:
         """The meter as it is now, for checks and faults; whoever only looks changes nothing."""

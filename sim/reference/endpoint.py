@@ -19,10 +19,13 @@ class ReferenceEndpoint:
         self.server = server
         self.server_sap = server_sap
 
-    def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float) -> bytes | None:
+    def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float, *, at_once: int = 1) -> bytes | None:
         """What it says to one APDU of that client; None for nothing."""
         self.meter.advance(now_epoch_s)
-        return self.server.receive(self.server_sap, client_sap, apdu, now_epoch_s)
+        return self.server.receive(self.server_sap, client_sap, apdu, now_epoch_s, at_once=at_once)
+
+    def take_further(self) -> list[bytes]:
+        return self.server.take_further(self.server_sap)
 
     def link_lost(self, client_sap: int | None = None) -> None:
         self.server.link_lost(client_sap, server_sap=self.server_sap)

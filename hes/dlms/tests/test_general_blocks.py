@@ -17,6 +17,8 @@ from hes.dlms.general_blocks import (
     cut_unconfirmed,
     step,
 )
+from hes.dlms.hdlc.push import PushReceiver
+from hes.dlms.hdlc.tests.published import PUSH_IN_BLOCKS
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 ANSWER = bytes.fromhex("C401C1000928") + bytes(range(40))
@@ -235,6 +237,17 @@ def test_a_push_is_put_together_and_lost_with_any_of_its_blocks(message, size):
         receiver.take(apdu.decode(blocks[0]))
         with pytest.raises(RemoteProtocolError):
             receiver.take(apdu.decode(blocks[2] if len(blocks) > 2 else blocks[0][:3] + b"\x00\x07" + blocks[0][5:]))
+
+
+def test_the_push_of_a_meter_in_the_field_is_put_together_and_cut_again():
+    pushes = PushReceiver().feed(PUSH_IN_BLOCKS)
+    receiver = UnconfirmedBlocks()
+    (whole,) = [whole for push in pushes if (whole := receiver.take(apdu.decode(push.apdu))) is not None]
+    notification = apdu.decode(whole)
+    assert isinstance(notification, apdu.DataNotification)
+    assert notification.time == bytes.fromhex("07E5061C010F1B32FF800000")
+    thirds = cut_unconfirmed(whole, 7 + -(-len(whole) // 3))
+    assert [octets[:6] for octets in thirds] == [push.apdu[:6] for push in pushes]
 
 
 FATES = st.sampled_from(("arrives",) * 5 + ("lost", "twice"))

@@ -7,17 +7,19 @@ from typing import Any
 import pytest
 
 from hes.dlms import axdr, data
-from hes.dlms.apdu import AttributeDescriptor, DataNotification
+from hes.dlms.apdu import AccessKind, AccessSpecification, AttributeDescriptor, DataNotification, MethodDescriptor
 from hes.dlms.association import State
 from hes.dlms.client import Client
-from hes.dlms.client.settings import ClientSettings
-from hes.dlms.codes import DataAccessResult
+from hes.dlms.client.settings import CLIENT_CONFORMANCE, ClientSettings
+from hes.dlms.codes import Conformance, DataAccessResult
+from hes.dlms.general_blocks import ABORT
 from hes.dlms.selective_access import by_entry
 from hes.dlms.server import Server
 from hes.dlms.tests import bench_meter, published
 from hes.dlms.tests.bench_meter import CLOCK, DEVICE, ENERGY, LOAD_PROFILE, MESSAGE, RELAY, ROWS, SECRET_TEXT
-from hes.errors import AccessDenied, LinkError, RemoteProtocolError
-from hes.protocols.dlms_cosem import PASSED_OVER_MAX, DlmsSession
+from hes.errors import AccessDenied, LinkError, LocalProtocolError, RemoteProtocolError
+from hes.protocols.dlms_cosem import PASSED_OVER_MAX, REPEATS_MAX, DlmsSession
+from hes.protocols.wrapper_session import ExchangeTimeout
 
 
 class FixedEntropy:
@@ -31,7 +33,10 @@ class FixedEntropy:
 class Bench:
     """A session and its meter. `before`: APDUs that come ahead of the next answer; `fail`: raised at the next send."""
 
-    def __init__(self, settings: ClientSettings, *, with_next_answer: bool = True) -> None:
+    def __init__(
+        self, settings: ClientSettings, *, with_next_answer: bool = True, with_send: bool = False, at_once: int = 1
+    ) -> None:
+        self.at_once = at_once
         self.meter = bench_meter.BenchMeter()
         self.server = Server(DEVICE, self.meter, entropy=bench_meter.challenge, challenge_octets=8)
         self.sent: list[bytes] = []
@@ -44,6 +49,7 @@ class Bench:
             self.exchange,
             FixedEntropy(),
             next_answer=self.next_answer if with_next_answer else None,
+            send=self.send if with_send else None,
             on_notification=self.notified.append,
         )
 
@@ -52,12 +58,21 @@ class Bench:
             error, self.fail = self.fail, None
             raise error
         self.sent.append(apdu)
-        answer = self.server.receive(self.session.client.settings.client_sap, apdu, bench_meter.NOW_S)
-        assert answer is not None
-        self.waiting, self.before = [*self.before, answer], []
+        self.waiting, self.before = [*self.before, *self.answers(apdu)], []
         return await self.next_answer()
 
+    def answers(self, apdu: bytes) -> list[bytes]:
+        client_sap = self.session.client.settings.client_sap
+        answer = self.server.receive(client_sap, apdu, bench_meter.NOW_S, at_once=self.at_once)
+        return [] if answer is None else [answer, *self.server.take_further()]
+
+    def send(self, apdu: bytes) -> None:
+        self.sent.append(apdu)
+        assert self.answers(apdu) == []
+
     async def next_answer(self) -> bytes:
+        if not self.waiting:
+            raise ExchangeTimeout("no answer")
         return self.waiting.pop(0)
 
 
@@ -222,3 +237,108 @@ def test_a_meter_that_hangs_up_at_release_has_released() -> None:
 
     run(talk())
     assert bench.session.client.state is State.IDLE
+
+
+# -- lists, ACCESS and general blocks
+
+
+def in_general_blocks(**changes: Any) -> ClientSettings:
+    own = Conformance.BLOCK_TRANSFER_GET | Conformance.BLOCK_TRANSFER_SET
+    return ClientSettings(
+        client_sap=bench_meter.PLAIN_HLS,
+        mechanism=bench_meter.hls().mechanism,
+        security=bench_meter.client_security(ciphered=False),
+        conformance=CLIENT_CONFORMANCE & ~own,
+        max_receive_pdu_size=200,
+        **changes,
+    )
+
+
+def test_lists_and_access_say_how_each_went() -> None:
+    bench = Bench(bench_meter.hls())
+    message, energy = AttributeDescriptor(1, MESSAGE, 2), AttributeDescriptor(3, ENERGY, 2)
+    text = axdr.encode(data.octets(b"x"))
+
+    async def talk() -> tuple[Any, Any, Any]:
+        await bench.session.open()
+        written = await bench.session.set_list([(message, text), (energy, text)])
+        invoked = await bench.session.act_list(
+            [(MethodDescriptor(70, RELAY, 9), None), (MethodDescriptor(70, RELAY, 2), b"\x0f\x00")]
+        )
+        everything = [
+            (AccessSpecification(AccessKind.GET, message), None),
+            (AccessSpecification(AccessKind.GET, energy), None),
+        ]
+        return written, invoked, await bench.session.access(everything)
+
+    written, invoked, accessed = run(talk())
+    assert written == (DataAccessResult.SUCCESS, DataAccessResult.READ_WRITE_DENIED)
+    assert [done.succeeded for done in invoked] == [False, True]
+    assert [outcome.result for outcome in accessed] == [0, 0]
+    assert accessed[0].data == text
+
+
+@pytest.mark.parametrize("window", [1, 5, 63])
+def test_general_blocks_come_in_windows_and_what_is_lost_is_asked_for(window: int) -> None:
+    bench = Bench(in_general_blocks(general_block_window=window), at_once=63)
+
+    async def lossy() -> bytes:
+        await bench.session.open()
+        answers = bench.answers
+
+        def losing(apdu: bytes) -> list[bytes]:
+            given = answers(apdu)
+            return given[1:] if len(bench.sent) % 3 == 0 and apdu[0] == 0xE0 else given
+
+        bench.answers = losing  # type: ignore[method-assign]
+        return await bench.session.get(7, LOAD_PROFILE, 2)
+
+    value, _ = axdr.decode_value(run(lossy()))
+    assert len(value) == ROWS
+
+
+def test_several_blocks_are_sent_at_once_where_there_is_a_way_to() -> None:
+    text = bytes(range(256)) * 30
+    bench = Bench(in_general_blocks(general_blocks_at_once=8), with_send=True)
+
+    async def talk() -> None:
+        await bench.session.open()
+        await bench.session.set(1, MESSAGE, 2, axdr.encode(data.octets(text)))
+
+    run(talk())
+    assert bench.meter.message == text
+    without = Bench(in_general_blocks(general_blocks_at_once=8))
+
+    async def talk_without() -> None:
+        await without.session.open()
+        await without.session.set(1, MESSAGE, 2, axdr.encode(data.octets(text)))
+
+    with pytest.raises(LocalProtocolError, match="a way to send"):
+        run(talk_without())
+
+
+def test_a_transfer_that_is_broken_off_is_an_error() -> None:
+    bench = Bench(in_general_blocks())
+
+    async def talk() -> None:
+        await bench.session.open()
+        bench.before = [ABORT]
+        await bench.session.set(1, MESSAGE, 2, axdr.encode(data.octets(bytes(2000))))
+
+    with pytest.raises(RemoteProtocolError, match="broken off"):
+        run(talk())
+
+
+def test_silence_in_a_transfer_ends_after_a_few_repetitions() -> None:
+    bench = Bench(in_general_blocks())
+
+    async def talk() -> None:
+        await bench.session.open()
+        bench.answers = lambda _apdu: []  # type: ignore[method-assign]
+        bench.sent.clear()
+        await bench.session.set(1, MESSAGE, 2, axdr.encode(data.octets(bytes(2000))))
+
+    with pytest.raises(ExchangeTimeout):
+        run(talk())
+    assert len(bench.sent) == 1 + REPEATS_MAX
+    assert len(set(bench.sent)) == 1
