@@ -72,9 +72,10 @@ def reference_text(offer: dict[str, Any]) -> str:
     ]
     lines.append("  TEST KEYS, the same for everybody:")
     lines.append(f"    system title        {offer['system_title']}")
+    lines.append(f"    of the test client  {offer['client_system_title']}, the one with known public keys")
     lines.append(f"    password, secret    {offer['test_keys']['password']}")
     for setup, keys in offer["setups"].items():
         lines.append(f"    security setup {setup}, suite {keys['suite']}:")
-        lines += [f"      {name.replace('_', ' '):<18}  {keys[name]}" for name in keys if name != "suite"]
+        lines += [f"      {name.replace('_', ' '):<20}  {keys[name]}" for name in keys if name != "suite"]
     lines.append("  stop with Ctrl-C")
     return "\n".join(lines)

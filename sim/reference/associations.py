@@ -1,8 +1,8 @@
 """The associations that the reference meter offers: one for every way to prove oneself, and who they are for.
 
 Client SAPs stay below 128, so that an HDLC address of one octet holds them. A client may cipher or not, authenticate,
-encrypt or both, under global or dedicated keys, as long as its setup has no policy against it; and it may refer to
-objects by logical or by short names.
+encrypt or both, under global or dedicated keys, with logical or short names, as long as its setup has no policy against
+it.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ from hes.dlms.cosem.access import (
     SecurityPolicy,
     public_client,
 )
+from sim.reference.known_keys import manufacturer_proof
 
-SUITE_0: Final = 0
-SETUP_OPEN, SETUP_STRICT = 0, 1
-"""Security setups: one that leaves protection to the client, one whose policy demands authentication and encryption."""
+SETUP_OPEN, SETUP_STRICT, SETUP_SUITE_1, SETUP_SUITE_2 = 0, 1, 2, 3
+"""Security setups: three that leave protection to the client, and one whose policy demands authentication and
+encryption."""
+SUITE_OF: Final = {SETUP_OPEN: 0, SETUP_STRICT: 0, SETUP_SUITE_1: 1, SETUP_SUITE_2: 2}
 STRICT_POLICY: Final = (
     SecurityPolicy.AUTHENTICATED_REQUEST
     | SecurityPolicy.ENCRYPTED_REQUEST
     | SecurityPolicy.AUTHENTICATED_RESPONSE
     | SecurityPolicy.ENCRYPTED_RESPONSE
 )
-FIRST_BY_MECHANISM: Final = 32
-"""Client SAP of the client without security; the others follow by the number of their mechanism [A]."""
+FIRST_BY_MECHANISM: Final = {SETUP_OPEN: 32, SETUP_SUITE_1: 48, SETUP_SUITE_2: 64}
+"""Client SAP of a setup's client without authentication; the others follow by the number of their mechanism [A]."""
+CONFORMANCE: Final = (
+    METER_CONFORMANCE | SHORT_NAME_CONFORMANCE | Conformance.ACCESS | Conformance.GENERAL_BLOCK_TRANSFER
+)
+PUBLIC_SHORT_NAMES: Final = SHORT_NAME_CONFORMANCE & ~(Conformance.WRITE | Conformance.UNCONFIRMED_WRITE)
 
-_BOTH: Final = frozenset(ApplicationContext)
+_EVERY: Final = frozenset(ApplicationContext)
 _CIPHERED: Final = frozenset(context for context in ApplicationContext if context.ciphered)
-_CONFORMANCE: Final = METER_CONFORMANCE | SHORT_NAME_CONFORMANCE
-
-
-_WRITING: Final = Conformance.WRITE | Conformance.UNCONFIRMED_WRITE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,21 +53,21 @@ class Offer:
     mechanism: Mechanism
     role: Role = Role.MANAGEMENT
     setup: int | None = SETUP_OPEN
-    contexts: frozenset[ApplicationContext] = _BOTH
+    contexts: frozenset[ApplicationContext] = _EVERY
 
     def access(self) -> ClientAccess:
         if self.setup is None:
             public = public_client(self.client_sap)
-            short = SHORT_NAME_CONFORMANCE & ~_WRITING
             contexts = frozenset({ApplicationContext.LN, ApplicationContext.SN})
-            return replace(public, contexts=contexts, conformance=public.conformance | short)
+            return replace(public, contexts=contexts, conformance=public.conformance | PUBLIC_SHORT_NAMES)
         return ClientAccess(
             client_sap=self.client_sap,
             role=self.role,
             mechanism=self.mechanism,
             contexts=self.contexts,
-            conformance=_CONFORMANCE,
+            conformance=CONFORMANCE,
             security_setup=self.setup,
+            manufacturer_hls=manufacturer_proof if self.mechanism is Mechanism.HLS else None,
         )
 
 
@@ -74,7 +76,21 @@ def name_of(mechanism: Mechanism) -> str:
     return mechanism.name.lower().replace("_", "-")
 
 
-MECHANISMS: Final = (Mechanism.NONE, Mechanism.LLS, Mechanism.HLS_GMAC)
+def _by_mechanism(setup: int) -> list[Offer]:
+    """One for every mechanism; ECDSA needs suite 1 or 2."""
+    suite = SUITE_OF[setup]
+    suffix = f"-suite-{suite}" if suite else ""
+    return [
+        Offer(
+            name=f"by-{name_of(mechanism)}{suffix}",
+            client_sap=FIRST_BY_MECHANISM[setup] + mechanism,
+            mechanism=mechanism,
+            setup=setup,
+        )
+        for mechanism in Mechanism
+        if suite or mechanism is not Mechanism.HLS_ECDSA
+    ]
+
 
 OFFERS: Final = (
     Offer(name="public", client_sap=CLIENT_PUBLIC, mechanism=Mechanism.NONE, role=Role.PUBLIC, setup=None),
@@ -86,12 +102,5 @@ OFFERS: Final = (
         contexts=_CIPHERED,
     ),
     Offer(name="reader", client_sap=2, mechanism=Mechanism.LLS, role=Role.READER),
-    *(
-        Offer(
-            name=f"by-{mechanism.name.lower().replace('_', '-')}",
-            client_sap=FIRST_BY_MECHANISM + mechanism,
-            mechanism=mechanism,
-        )
-        for mechanism in MECHANISMS
-    ),
+    *(offer for setup in FIRST_BY_MECHANISM for offer in _by_mechanism(setup)),
 )

@@ -8,7 +8,7 @@ from hes.dlms.server import PhysicalServer
 from sim.reference.meter import ReferenceMeter
 
 CHALLENGE_OCTETS: Final = 32
-"""What HLS-SHA-256 wants at least, and every other mechanism takes. Source: docs/protocols/dlms-application.md §5."""
+"""What HLS-ECDSA wants at least, and every other mechanism takes. Source: docs/protocols/dlms-application.md §5."""
 
 
 class ReferenceEndpoint:

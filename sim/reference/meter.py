@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from hes.dlms.cosem.access import SecurityPolicy
 from hes.dlms.cosem.disconnect_control import ControlState
 from hes.dlms.cosem.security_state import SecurityMemory
 from sim.reference import known_keys
-from sim.reference.associations import OFFERS, SETUP_OPEN, SETUP_STRICT, STRICT_POLICY, SUITE_0
+from sim.reference.associations import OFFERS, SETUP_STRICT, STRICT_POLICY, SUITE_OF
 from sim.reference.load_profile import LoadProfile
 
 MESSAGE_OCTETS: Final = 2000
@@ -15,16 +17,19 @@ MESSAGE_OCTETS: Final = 2000
 
 
 class ReferenceMeter:
-    """State of the meter. clock_offset_s: what its own clock is ahead of true time."""
+    """State of the meter. clock_offset_s: what its own clock is ahead of true time.
 
-    def __init__(self, now_s: float) -> None:
+    entropy: count -> that many octets fit for challenges and keys.
+    """
+
+    def __init__(self, now_s: float, entropy: Callable[[int], bytes]) -> None:
         self.clock_offset_s = 0.0
         self.relay = ControlState.CONNECTED
         self.relay_mode = 4
         self.long_value = bytes(place % 251 for place in range(MESSAGE_OCTETS))
         self.written = b""
         self.load_profile = LoadProfile(now_s)
-        self.security = _security()
+        self.security = _security(entropy)
 
     @property
     def deadline_s(self) -> float:
@@ -36,16 +41,17 @@ class ReferenceMeter:
         self.load_profile.advance(now_s)
 
 
-def _security() -> SecurityMemory:
+def _security(entropy: Callable[[int], bytes]) -> SecurityMemory:
     secrets = {offer.client_sap: known_keys.PASSWORD for offer in OFFERS}
     memory = SecurityMemory(system_title=known_keys.SYSTEM_TITLE, secrets=secrets)
-    open_keys, strict_keys = known_keys.global_keys(SETUP_OPEN, SUITE_0), known_keys.global_keys(SETUP_STRICT, SUITE_0)
-    memory.add_setup(SETUP_OPEN, open_keys, master_key=known_keys.master_key(SETUP_OPEN, SUITE_0), send_counter=1)
-    memory.add_setup(
-        SETUP_STRICT,
-        strict_keys,
-        master_key=known_keys.master_key(SETUP_STRICT, SUITE_0),
-        policy=STRICT_POLICY,
-        send_counter=1,
-    )
+    for setup, suite in SUITE_OF.items():
+        memory.add_setup(
+            setup,
+            known_keys.global_keys(setup, suite),
+            master_key=known_keys.master_key(setup, suite),
+            policy=STRICT_POLICY if setup == SETUP_STRICT else SecurityPolicy.NONE,
+            send_counter=1,
+            suite=suite,
+            key_store=known_keys.key_store(suite, entropy),
+        )
     return memory

@@ -7,21 +7,25 @@ from typing import Any, Final
 
 from hes.clock import Clock, SystemClock
 from hes.dlms.mode_e import SignOnSettings
+from hes.dlms.security.certificates import CertificateType
+from hes.dlms.security.control import SUITES
+from hes.dlms.security.curves import public_octets_of
+from hes.dlms.security.key_agreement import curve_of_suite
 from hes.dlms.server import PhysicalDevice, PhysicalServer
 from hes.entropy import Entropy, SystemEntropy
 from hes.links.registry import Links
 from sim.expose import Announce, serve_meters
 from sim.meter_lines import HDLC_LOWER_FIRST, Station
 from sim.reference import known_keys
-from sim.reference.associations import OFFERS, SETUP_OPEN, SETUP_STRICT, SUITE_0, Offer, name_of
+from sim.reference.associations import OFFERS, SETUP_OPEN, SUITE_OF, Offer, name_of
 from sim.reference.device import MANAGEMENT_SAP, logical_devices
 from sim.reference.endpoint import CHALLENGE_OCTETS, ReferenceEndpoint
 from sim.reference.meter import ReferenceMeter
 
 NAME: Final = "reference"
+PAIRS: Final = {"signing": CertificateType.DIGITAL_SIGNATURE, "agreement": CertificateType.KEY_AGREEMENT}
 SLEEP_S_MAX: Final = 60.0
 """The machine's clock may be set: nobody sleeps longer than that without a look at it [A]."""
-_SUITES: Final = {SETUP_OPEN: SUITE_0, SETUP_STRICT: SUITE_0}
 
 
 class ReferenceMeters:
@@ -29,9 +33,9 @@ class ReferenceMeters:
 
     def __init__(self, *, clock: Clock | None = None, entropy: Entropy | None = None) -> None:
         self.clock = clock or SystemClock()
-        self.meter = ReferenceMeter(self.clock.epoch_s())
         self._timer: asyncio.TimerHandle | None = None
         chance = entropy or SystemEntropy()
+        self.meter = ReferenceMeter(self.clock.epoch_s(), chance.octets)
         device = PhysicalDevice(logical_devices())
         self.server = PhysicalServer(device, self.meter, entropy=chance.octets, challenge_octets=CHALLENGE_OCTETS)
         self.stations = tuple(
@@ -75,9 +79,10 @@ def reference_offer(*, hdlc: bool) -> dict[str, Any]:
         "server_sap": MANAGEMENT_SAP,
         "logical_devices": [device.server_sap for device in logical_devices()],
         "system_title": known_keys.SYSTEM_TITLE.hex().upper(),
+        "client_system_title": known_keys.CLIENT_SYSTEM_TITLE.hex().upper(),
         "associations": [_association(offer) for offer in OFFERS],
         "test_keys": {"password": known_keys.PASSWORD.decode(), **_keys(SETUP_OPEN)},
-        "setups": {str(setup): {"suite": suite, **_keys(setup)} for setup, suite in _SUITES.items()},
+        "setups": {str(setup): {"suite": suite, **_keys(setup)} for setup, suite in SUITE_OF.items()},
         "invocation_counter": f"0.0.43.1.{SETUP_OPEN}.255",
     }
     if hdlc:
@@ -96,9 +101,18 @@ def _association(offer: Offer) -> dict[str, Any]:
 
 
 def _keys(setup: int) -> dict[str, str]:
-    keys = known_keys.global_keys(setup, _SUITES[setup])
-    return {
-        "encryption_key": keys.encryption.hex().upper(),
-        "authentication_key": keys.authentication.hex().upper(),
-        "master_key": known_keys.master_key(setup, _SUITES[setup]).hex().upper(),
+    """Everything as hexadecimal digits; private keys of the test client as a number, public ones as X and Y."""
+    suite = SUITE_OF[setup]
+    keys = known_keys.global_keys(setup, suite)
+    shown = {
+        "encryption_key": keys.encryption,
+        "authentication_key": keys.authentication,
+        "master_key": known_keys.master_key(setup, suite),
     }
+    if suite:
+        size = curve_of_suite(SUITES[suite]).coordinate_octets
+        for name, kind in PAIRS.items():
+            private = known_keys.private_key("client", kind, suite).private_numbers().private_value
+            shown[f"client_{name}_key"] = private.to_bytes(size, "big")
+            shown[f"meter_{name}_key"] = public_octets_of(known_keys.private_key("meter", kind, suite))
+    return {name: octets.hex().upper() for name, octets in shown.items()}

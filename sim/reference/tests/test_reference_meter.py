@@ -15,8 +15,10 @@ from hes.dlms.codes import Mechanism
 from hes.dlms.cosem.disconnect_control import ControlState
 from hes.dlms.cosem.logical_device import LOGICAL_DEVICE_NAME
 from hes.dlms.security import AUTHENTICATED, AUTHENTICATED_ENCRYPTED, ENCRYPTED
+from hes.dlms.security.asymmetric import AsymmetricKeys
+from hes.dlms.security.certificates import CertificateType
 from sim.reference import known_keys, load_profile, objects
-from sim.reference.associations import OFFERS, SETUP_OPEN, SUITE_0
+from sim.reference.associations import OFFERS, SETUP_STRICT, SUITE_OF
 from sim.reference.device import MANAGEMENT_SAP, SECOND_SAP
 from sim.reference.serving import ReferenceMeters
 
@@ -44,30 +46,40 @@ class SeededChance:
         return low
 
 
+def security_of(offer, control):
+    """Keys and titles of the test client; control: None for nothing ciphered."""
+    suite, kind = SUITE_OF[offer.setup], CertificateType.DIGITAL_SIGNATURE
+    pairs = AsymmetricKeys()
+    if suite:
+        pairs = AsymmetricKeys(
+            signing_key=known_keys.private_key("client", kind, suite),
+            peer_signing_key=known_keys.private_key("meter", kind, suite).public_key(),
+        )
+    return ClientSecurity(
+        system_title=known_keys.CLIENT_SYSTEM_TITLE,
+        keys=known_keys.global_keys(offer.setup, suite),
+        suite=suite,
+        control=control or AUTHENTICATED_ENCRYPTED,
+        ciphered=control is not None,
+        pairs=pairs,
+    )
+
+
 class Session:
     """Our client on one association, through wrapper frames."""
 
     def __init__(self, offer, *, control=None, meters=None, server_sap=MANAGEMENT_SAP):
         self.meters = meters or ReferenceMeters(clock=StandingClock(), entropy=SeededChance())
         self.endpoint = next(station.endpoint for station in self.meters.stations if station.server_sap == server_sap)
-        security = None
-        if offer.setup is not None and (control is not None or offer.mechanism is Mechanism.HLS_GMAC):
-            security = ClientSecurity(
-                system_title=b"AMLCLIEN",
-                keys=known_keys.global_keys(offer.setup, SUITE_0),
-                control=control or AUTHENTICATED_ENCRYPTED,
-                ciphered=control is not None,
-            )
-        self.client = Client(
-            ClientSettings(
-                client_sap=offer.client_sap,
-                server_sap=server_sap,
-                mechanism=offer.mechanism,
-                password=known_keys.PASSWORD if offer.mechanism is Mechanism.LLS else b"",
-                security=security,
-            ),
-            send_counter=1,
+        settings = ClientSettings(
+            client_sap=offer.client_sap,
+            server_sap=server_sap,
+            mechanism=offer.mechanism,
+            password=b"" if offer.mechanism is Mechanism.NONE else known_keys.PASSWORD,
+            security=None if offer.setup is None else security_of(offer, control),
+            manufacturer_hls=known_keys.manufacturer_proof,
         )
+        self.client = Client(settings, send_counter=1)
 
     def run(self, octets):
         settings = self.client.settings
@@ -88,7 +100,7 @@ class Session:
 
 
 @pytest.mark.parametrize("control", [None, AUTHENTICATED, ENCRYPTED, AUTHENTICATED_ENCRYPTED])
-@pytest.mark.parametrize("name", [offer.name for offer in OFFERS if offer.setup == SETUP_OPEN])
+@pytest.mark.parametrize("name", [offer.name for offer in OFFERS if offer.setup not in (None, SETUP_STRICT)])
 def test_every_association_opens_with_every_protection_and_reads(name, control):
     session = Session(BY_NAME[name], control=control)
     assert isinstance(session.open(), Associated)
