@@ -11,7 +11,8 @@ from interop.combinations import Combination
 from interop.matrix import COLUMNS, Row
 from interop.outcomes import NOT_OFFERED, OK
 
-NAMES = 56
+SAID_CHARACTERS = 200
+NAMES = 66
 """Characters of the first column."""
 
 
@@ -23,11 +24,11 @@ def main() -> int:
     make = combinations.diagonal if options.lean else combinations.every
     began_s = time.perf_counter()
     cells = []
-    for title, run, peers in (
-        ("they read the reference meter", matrix.run, combinations.PEERS),
-        ("we read their servers", against_servers.run, combinations.SERVERS),
+    for title, run, peers, styles, role in (
+        ("they read the reference meter", matrix.run, combinations.PEERS, combinations.STYLES, "client"),
+        ("we read their servers", against_servers.run, combinations.SERVERS, against_servers.STYLES, "server"),
     ):
-        chosen = [each for each in make(peers) if options.only in each.name]
+        chosen = [each for each in make(peers, styles, role) if options.only in each.name]
         print(f"{title:<{NAMES}}" + " ".join(f"{name[:8]:<8}" for name in COLUMNS))
         done = run(chosen, lambda combination, row: print(line(combination, row), flush=True))
         print_causes(done)
@@ -57,16 +58,14 @@ def print_causes(done: matrix.Matrix) -> None:
     causes: dict[str, list[str]] = {}
     for combination, operation, said in done.not_green():
         defect = known_defects.defect_of(combination, operation, said)
-        known = (
-            f"{defect.sign}: {defect.what}\n    {known_defects.REPRODUCTIONS}::{defect.reproduction}" if defect else ""
-        )
-        causes.setdefault(known or f"{operation}: {said}", []).append(combination.name)
+        cause = said[:SAID_CHARACTERS] if defect is None else f"{defect.sign}: {defect.what}; {shown_by(defect)}"
+        causes.setdefault(cause.replace("\n", " "), []).append(f"{combination.name}: {operation}")
     for said, where in causes.items():
         print(f"{said}\n    {len(where)} cells, such as {where[0]}")
 
 
 def shown_by(defect: known_defects.Defect) -> str:
-    return f"{known_defects.REPRODUCTIONS}::{defect.reproduction}"
+    return f"{known_defects.REPRODUCTIONS[defect.sign[0]]}::{defect.reproduction}"
 
 
 if __name__ == "__main__":

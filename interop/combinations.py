@@ -12,7 +12,15 @@ PEERS: Final = ("gurux-dlms", "pydlms-client")
 SERVERS: Final = ("pydlms-client",)
 """Servers, against our client."""
 FRAMINGS: Final = ("wrapper", "hdlc")
-MECHANISMS: Final = ("none", "lls", "hls-gmac")
+STYLES: Final = ("ln", "sn", "gbt")
+"""Logical names, short names, and logical names with general block transfer in place of the services' own blocks."""
+MECHANISMS: Final = {
+    0: ("none", "lls", "hls", "hls-md5", "hls-sha1", "hls-gmac", "hls-sha256"),
+    1: ("hls-gmac", "hls-ecdsa"),
+    2: ("hls-gmac", "hls-ecdsa"),
+}
+"""By security suite."""
+GBT_MECHANISMS: Final = ("none", "hls-gmac", "hls-ecdsa")
 PROTECTIONS: Final = ("plain", "authenticated", "encrypted", "both")
 SCOPES: Final = ("glo", "ded", "general-glo", "general-ded")
 
@@ -27,18 +35,27 @@ OPERATIONS: Final = (
     "long_get",
     "read_list",
     "object_list",
+    "access_get",
+    "access",
 )
 """In one session each, in this order."""
+GBT_OPERATIONS: Final = ("range", "long_set", "long_get", "object_list")
 
 RULES: Final = (
     "a plain session has no scope: nothing is ciphered, so no key is in use",
     "a dedicated key travels in the InitiateRequest, which has to be encrypted: authentication alone allows none",
+    "suites 1 and 2 with the mechanisms that use their keys: GMAC and ECDSA; ECDSA is none of suite 0",
+    "general block transfer with long values only, and with none, GMAC and ECDSA: cutting knows no mechanism",
+    "ACCESS has no tag of its own under glo and ded, and is no service of short names",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """One way for one peer to open an association. scope: "" where nothing is ciphered."""
+    """One way for one peer to open an association. scope: "" where nothing is ciphered. style: of STYLES.
+
+    role: what the peer is, "client" or "server".
+    """
 
     peer: str
     framing: str
@@ -46,21 +63,42 @@ class Combination:
     protection: str
     scope: str
     suite: int = 0
+    style: str = "ln"
+    role: str = "client"
 
     @property
     def name(self) -> str:
         how = self.protection if not self.scope else f"{self.protection} {self.scope}"
-        return f"{self.peer} {self.framing} {self.mechanism} {how}" + (f" suite {self.suite}" if self.suite else "")
+        suite = f" suite {self.suite}" if self.suite else ""
+        return f"{self.peer} {self.framing} {self.style} {self.mechanism} {how}{suite}"
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """What can be done in it, by RULES."""
+        if self.style == "gbt":
+            return GBT_OPERATIONS
+        if self.style == "sn" or self.scope in ("glo", "ded"):
+            return OPERATIONS[:-2]
+        return OPERATIONS
 
     def order(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "operations": self.operations}
 
 
-def every(peers: tuple[str, ...] = PEERS) -> Iterator[Combination]:
+def every(
+    peers: tuple[str, ...] = PEERS, styles: tuple[str, ...] = STYLES, role: str = "client"
+) -> Iterator[Combination]:
     """All that make sense, by RULES."""
-    for peer, framing, mechanism, protection in product(peers, FRAMINGS, MECHANISMS, PROTECTIONS):
-        for scope in scopes(protection):
-            yield Combination(peer, framing, mechanism, protection, scope)
+    for peer, framing, style, suite in product(peers, FRAMINGS, styles, MECHANISMS):
+        for mechanism, protection in product(mechanisms(style, suite), PROTECTIONS):
+            for scope in scopes(protection):
+                yield Combination(peer, framing, mechanism, protection, scope, suite, style, role)
+
+
+def mechanisms(style: str, suite: int) -> tuple[str, ...]:
+    if style == "gbt":
+        return tuple(name for name in MECHANISMS[suite] if name in GBT_MECHANISMS)
+    return MECHANISMS[suite]
 
 
 def scopes(protection: str) -> tuple[str, ...]:
@@ -71,11 +109,19 @@ def scopes(protection: str) -> tuple[str, ...]:
     return SCOPES
 
 
-def diagonal(peers: tuple[str, ...] = PEERS) -> Iterator[Combination]:
-    """A few that together have, for each peer, every protection with every scope, every mechanism on every framing."""
+def diagonal(
+    peers: tuple[str, ...] = PEERS, styles: tuple[str, ...] = STYLES, role: str = "client"
+) -> Iterator[Combination]:
+    """A few that together have, for each peer, every mechanism of every suite in every style, all framings, and all
+    protections with all scopes.
+    """
     ways = [(protection, scope) for protection in PROTECTIONS for scope in scopes(protection)]
-    pairs = list(product(MECHANISMS, FRAMINGS))
-    for peer, place in product(peers, range(max(len(ways), len(pairs)))):
-        mechanism, framing = pairs[place % len(pairs)]
-        protection, scope = ways[place % len(ways)]
-        yield Combination(peer, framing, mechanism, protection, scope)
+    for peer in peers:
+        chosen = [
+            (style, suite, mechanism)
+            for style, suite in product(styles, MECHANISMS)
+            for mechanism in mechanisms(style, suite)
+        ]
+        for place, (style, suite, mechanism) in enumerate(chosen):
+            protection, scope = ways[place % len(ways)]
+            yield Combination(peer, FRAMINGS[place % 2], mechanism, protection, scope, suite, style, role)

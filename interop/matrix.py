@@ -45,13 +45,12 @@ def run(combinations: Iterable[Combination], progress: Progress | None = None) -
                 "what": "matrix",
                 "offer": offers[combination.framing],
                 "combination": combination.order(),
-                "operations": OPERATIONS,
             }
             try:
                 answer = workers[combination.peer].answer(order, SESSION_LIMIT_S)
-                row = answer.get("value") or dict.fromkeys(OPERATIONS, answer.get("error", "?"))
+                row = answer.get("value") or dict.fromkeys(combination.operations, answer.get("error", "?"))
             except TimeLimit:
-                row = dict.fromkeys(OPERATIONS, f"did not come back in {SESSION_LIMIT_S:.0f} s")
+                row = dict.fromkeys(combination.operations, f"did not come back in {SESSION_LIMIT_S:.0f} s")
             matrix.rows[combination] = row
             if progress is not None:
                 progress(combination, row)

@@ -16,7 +16,10 @@ from hes.dlms.cosem.registers import ScalerUnit
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.obis import Obis
 from hes.dlms.security import AUTHENTICATED, AUTHENTICATED_ENCRYPTED, ENCRYPTED
+from hes.dlms.security.asymmetric import AsymmetricKeys
+from hes.dlms.security.certificates import CertificateType
 from hes.dlms.security.ciphering import CipheringStyle
+from hes.dlms.security.hls import TITLED
 from hes.entropy import SystemEntropy
 from hes.protocols.dlms_cosem import DlmsSession
 from hes.protocols.hdlc_session import HdlcSession
@@ -24,7 +27,6 @@ from hes.protocols.wrapper_session import WrapperSession
 from interop.places import PUBLIC, TIME_LIMIT_S, Offer, place
 from sim.reference import known_keys, load_profile, objects
 
-SYSTEM_TITLE = b"AMLCLIEN"
 CONTROLS = {"authenticated": AUTHENTICATED, "encrypted": ENCRYPTED, "both": AUTHENTICATED_ENCRYPTED}
 STYLES = {
     "": CipheringStyle.SERVICE_SPECIFIC,
@@ -142,19 +144,32 @@ def mechanism_of(name: str) -> Mechanism:
 def settings(combination: dict[str, Any], client_sap: int) -> ClientSettings:
     mechanism = mechanism_of(combination["mechanism"])
     protection, scope = combination["protection"], combination["scope"]
-    security = None
-    if protection != "plain" or mechanism is Mechanism.HLS_GMAC:
+    security, suite = None, combination["suite"]
+    pairs = AsymmetricKeys()
+    if suite:
+        kind = CertificateType.DIGITAL_SIGNATURE
+        pairs = AsymmetricKeys(
+            signing_key=known_keys.private_key("client", kind, suite),
+            peer_signing_key=known_keys.private_key("meter", kind, suite).public_key(),
+        )
+    if protection != "plain" or mechanism in TITLED:
         security = ClientSecurity(
-            system_title=SYSTEM_TITLE,
-            keys=known_keys.global_keys(0, combination["suite"]),
-            suite=combination["suite"],
+            system_title=known_keys.CLIENT_SYSTEM_TITLE,
+            keys=known_keys.global_keys(0, suite),
+            suite=suite,
+            pairs=pairs,
             control=CONTROLS.get(protection, AUTHENTICATED_ENCRYPTED),
             style=STYLES[scope],
             dedicated=scope in ("ded", "general-ded"),
             ciphered=protection != "plain",
         )
-    secret = b"" if mechanism in (Mechanism.NONE, Mechanism.HLS_GMAC) else known_keys.PASSWORD
-    return ClientSettings(client_sap=client_sap, mechanism=mechanism, password=secret, security=security)
+    return ClientSettings(
+        client_sap=client_sap,
+        mechanism=mechanism,
+        password=b"" if mechanism is Mechanism.NONE else known_keys.PASSWORD,
+        security=security,
+        manufacturer_hls=known_keys.manufacturer_proof if mechanism is Mechanism.HLS else None,
+    )
 
 
 def counter(offer: Offer) -> int:

@@ -47,6 +47,13 @@ class Peer(Protocol):
         ...
 
     def object_names(self) -> set[str]: ...
+    def access_get(self) -> tuple[float, int]:
+        """The same two in one ACCESS."""
+        ...
+
+    def access(self, octets: bytes) -> tuple[float, bool]:
+        """One ACCESS: read the clock, write `octets`, reconnect the relay. The clock, and whether all three worked."""
+        ...
 
 
 class Operations:
@@ -97,14 +104,26 @@ class Operations:
             assert found == state, found
 
     def read_list(self) -> None:
-        clock_s, value = self.peer.clock_and_export()
-        is_now(clock_s)
-        assert abs(value - export_wh(int(time.time()))) <= 1, value
+        both_are_true(*self.peer.clock_and_export())
+
+    def access_get(self) -> None:
+        both_are_true(*self.peer.access_get())
 
     def object_list(self) -> None:
         wanted = {str(name) for name in (LOAD_PROFILE, RELAY, *(column.obis for column in COLUMNS))}
         found = self.peer.object_names()
         assert wanted <= found, wanted - found
+
+    def access(self) -> None:
+        clock_s, worked = self.peer.access(self.label.encode())
+        is_now(clock_s)
+        assert worked
+        assert self.peer.written() == self.label.encode()
+
+
+def both_are_true(clock_s: float, exported_wh: int) -> None:
+    is_now(clock_s)
+    assert abs(exported_wh - export_wh(int(time.time()))) <= 1, exported_wh
 
 
 def is_now(epoch_s: float) -> None:
@@ -121,30 +140,47 @@ def association(offer: Offer, mechanism: str, suite: int) -> dict[str, Any] | No
 
 
 def in_turn(make: Callable[[], Peer], label: str, operations: list[str]) -> dict[str, str]:
-    """ "ok" or what went wrong, by operation and for the release. After a failure the session is opened again."""
+    """ "ok" or what went wrong, by operation and for the release. After a failure the session is opened again; where it
+    does not open at all, that is what went wrong with everything.
+    """
     outcome: dict[str, str] = {}
     peer: Peer | None = None
     for name in operations:
+        if peer is None:
+            try:
+                peer = opened(make)
+            except Exception as error:
+                return outcome | {name: said(error) for name in operations if name not in outcome}
         try:
-            if peer is None:
-                peer = make()
-                peer.open()
             doing: Callable[[], None] = getattr(Operations(peer, label), name)
             doing()
             outcome[name] = OK
         except Exception as error:
             outcome[name] = said(error)
-            if peer is not None:
-                peer.abandon()
+            peer.abandon()
             peer = None
     if peer is not None:
-        try:
-            peer.close()
-            outcome["release"] = OK
-        except Exception as error:
-            outcome["release"] = said(error)
-            peer.abandon()
+        outcome["release"] = closed(peer)
     return outcome
+
+
+def opened(make: Callable[[], Peer]) -> Peer:
+    peer = make()
+    try:
+        peer.open()
+    except Exception:
+        peer.abandon()
+        raise
+    return peer
+
+
+def closed(peer: Peer) -> str:
+    try:
+        peer.close()
+    except Exception as error:
+        peer.abandon()
+        return said(error)
+    return OK
 
 
 def said(error: Exception) -> str:

@@ -52,7 +52,8 @@ def single_peer(name: str) -> Callable[..., Any]:
 
 
 def matrix(order: dict[str, Any]) -> dict[str, str]:
-    offer, combination, operations = order["offer"], order["combination"], order["operations"]
+    offer, combination = order["offer"], order["combination"]
+    operations = combination["operations"]
     entry = association(offer, combination["mechanism"], combination["suite"])
     if entry is None:
         return dict.fromkeys([*operations, "release"], NOT_OFFERED)

@@ -29,4 +29,5 @@ PUBLIC = 16
 """Client SAP of the public client."""
 PAST_ALL = 1000
 """Room between the invocation counters of one session and those of the next."""
-DEDICATED_KEY = bytes(range(0x40, 0x50))
+DEDICATED_KEYS = {0: bytes(range(0x40, 0x50)), 1: bytes(range(0x40, 0x50)), 2: bytes(range(0x40, 0x60))}
+"""By security suite."""

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydlms import DlmsClient, Mechanism, SecurityContext
 from pydlms.apdu.xdlms import date_time_value, entry_descriptor, range_descriptor
+from pydlms.client import AccessAction, AccessGet, AccessSet
 from pydlms.cosem.data import DlmsData
 from pydlms.cosem.time import CosemDateTime
+from pydlms.security.ec import load_public_key
 from pydlms.security.suites import SecurityPolicy
 
 from interop.places import PAST_ALL, PUBLIC, TIME_LIMIT_S, Offer, instant, moment, place
 from sim.reference import load_profile, objects
 
-SYSTEM_TITLE = b"PYDCLIEN"
 MECHANISMS = {
     "none": Mechanism.NONE,
     "lls": Mechanism.LLS,
@@ -34,6 +36,7 @@ POLICIES = {
     "both": SecurityPolicy.AUTHENTICATED_ENCRYPTED,
 }
 ENVELOPES = {"": "glo", "glo": "glo", "ded": "glo", "general-glo": "general-glo", "general-ded": "general-glo"}
+P_256_OCTETS = 32
 DATA, REGISTER, PROFILE, CLOCK, RELAY = 1, 3, 7, 8, 70
 
 
@@ -62,23 +65,42 @@ def make_client(offer: Offer, combination: dict[str, Any], entry: dict[str, Any]
     mechanism, protection, scope = (combination[name] for name in ("mechanism", "protection", "scope"))
     keys = offer["setups"][str(entry["setup"])]
     settings: dict[str, Any] = {"mechanism": MECHANISMS[mechanism]}
+    settings["logical_names"] = combination["style"] != "sn"
+    if combination["style"] == "gbt":
+        settings |= {"propose_gbt": True, "gbt_window": 3}
+    else:
+        settings["propose_access"] = combination["style"] == "ln"
     if mechanism not in ("none", "hls-gmac", "hls-ecdsa"):
         settings["password"] = offer["test_keys"]["password"]
+    title = bytes.fromhex(offer["client_system_title"])
+    signing: dict[str, Any] = {}
+    if combination["suite"]:
+        signing = {
+            "signing_key": private_key(bytes.fromhex(keys["client_signing_key"])),
+            "peer_signing_key": load_public_key(combination["suite"], bytes.fromhex(keys["meter_signing_key"])),
+        }
+        settings |= {"signing_key": signing["signing_key"], "server_public_key": signing["peer_signing_key"]}
     if protection != "plain" or mechanism == "hls-gmac":
         settings["security"] = SecurityContext(
             bytes.fromhex(keys["encryption_key"]),
             bytes.fromhex(keys["authentication_key"]),
-            client_system_title=SYSTEM_TITLE,
+            client_system_title=title,
             invocation_counter=counter(offer, entry["setup"]) + PAST_ALL,
             suite=combination["suite"],
             policy=POLICIES[protection],
+            **signing,
         )
         settings["ciphered_context"] = protection != "plain"
         settings["protection"] = ENVELOPES[scope]
         settings["use_dedicated_key"] = scope in ("ded", "general-ded")
     else:
-        settings["client_system_title"] = SYSTEM_TITLE
+        settings["client_system_title"] = title
     return reach(offer, entry["client_sap"], **settings)
+
+
+def private_key(octets: bytes) -> ec.EllipticCurvePrivateKey:
+    curve = ec.SECP256R1() if len(octets) == P_256_OCTETS else ec.SECP384R1()
+    return ec.derive_private_key(int.from_bytes(octets, "big"), curve)
 
 
 class PydlmsPeer:
@@ -131,6 +153,22 @@ class PydlmsPeer:
         wanted = [(str(load_profile.CLOCK), CLOCK, 2), (str(load_profile.EXPORT), REGISTER, 2)]
         clock, value = self.client.get_many(wanted)
         return epoch_s(CosemDateTime.from_bytes(bytes(clock.value))), int(value.value)
+
+    def access_get(self) -> tuple[float, int]:
+        wanted = [AccessGet(str(load_profile.CLOCK), CLOCK, 2), AccessGet(str(load_profile.EXPORT), REGISTER, 2)]
+        clock, value = (outcome.data for outcome in self.client.access(wanted))
+        return epoch_s(CosemDateTime.from_bytes(bytes(clock.value))), int(value.value)
+
+    def access(self, octets: bytes) -> tuple[float, bool]:
+        outcomes = self.client.access(
+            [
+                AccessGet(str(load_profile.CLOCK), CLOCK, 2),
+                AccessSet(str(objects.WRITTEN), DATA, 2, DlmsData.octet_string(octets)),
+                AccessAction(str(objects.RELAY), RELAY, 2, DlmsData.int8(0)),
+            ]
+        )
+        clock = CosemDateTime.from_bytes(bytes(outcomes[0].data.value))
+        return epoch_s(clock), all(outcome.ok for outcome in outcomes)
 
     def object_names(self) -> set[str]:
         return {str(entry.logical_name) for entry in self.client.get_association_view()}

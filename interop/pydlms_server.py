@@ -19,6 +19,7 @@ from pydlms.security.context import SecurityContext
 from pydlms.security.hls import Mechanism
 from pydlms.simulator import ClientProfile, MeterSimulator, serve
 
+from hes.dlms.security.certificates import CertificateType
 from interop.places import moment
 from interop.pydlms_matrix import POLICIES
 from sim.reference import known_keys, load_profile, objects
@@ -31,6 +32,7 @@ MAX_PDU = 640
 MECHANISMS = (
     Mechanism.NONE,
     Mechanism.LLS,
+    Mechanism.HLS,
     Mechanism.HLS_MD5,
     Mechanism.HLS_SHA1,
     Mechanism.HLS_GMAC,
@@ -51,6 +53,14 @@ def simulator(suite: int, protection: str) -> MeterSimulator:
         policy=POLICIES[protection],
     )
     meter.last_client_ic = 0
+    if suite:
+        kind = CertificateType.DIGITAL_SIGNATURE
+        meter.signing_key = known_keys.private_key("meter", kind, suite)
+        public = known_keys.private_key("client", kind, suite).public_key()
+        meter.clients[PLAIN + Mechanism.HLS_ECDSA] = ClientProfile(Mechanism.HLS_ECDSA, client_public_key=public)
+        meter.clients[CIPHERED + Mechanism.HLS_ECDSA] = ClientProfile(
+            Mechanism.HLS_ECDSA, ciphered=True, client_public_key=public
+        )
     for mechanism in MECHANISMS:
         secret = known_keys.PASSWORD
         meter.clients[PLAIN + mechanism] = ClientProfile(mechanism, secret)

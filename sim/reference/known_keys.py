@@ -53,7 +53,11 @@ def authority(suite: int) -> Authority:
 
 
 def key_store(suite: int, entropy: Callable[[int], bytes]) -> KeyStore | None:
-    """The meter's key pairs and the certificates of both sides; None for suite 0."""
+    """The meter's key pairs and the certificates of both sides; None for suite 0.
+
+    Under suite 1 it has none of its own for signing, and so brings none with its AARE: there are clients that cannot
+    take one (docs/interop.md).
+    """
     if suite == 0:
         return None
     issuer = authority(suite)
@@ -70,6 +74,7 @@ def key_store(suite: int, entropy: Callable[[int], bytes]) -> KeyStore | None:
                 name_of_title(title), private_key(owner, kind, suite).public_key(), kind, serial_number=10 + number
             )
             for number, (owner, title, kind) in enumerate((*owner, kind) for owner in owners for kind in kinds)
+            if (suite, owner, kind) != (1, "meter", CertificateType.DIGITAL_SIGNATURE)
         ],
     )
 

@@ -12,14 +12,14 @@ pytest.importorskip("gurux_dlms")
 pytest.importorskip("pydlms")
 
 from interop import against_servers, combinations, matrix
-from interop.combinations import MECHANISMS, PROTECTIONS, SCOPES, SERVERS, Combination
+from interop.combinations import FRAMINGS, MECHANISMS, PROTECTIONS, SCOPES, SERVERS, STYLES, Combination
 from interop.known_defects import defect_of
 from interop.outcomes import OK
 
 pytestmark = pytest.mark.xdist_group("live matrix")
 
 DIAGONAL = tuple(combinations.diagonal())
-SERVERS_DIAGONAL = tuple(combinations.diagonal(SERVERS))
+SERVERS_DIAGONAL = tuple(combinations.diagonal(SERVERS, against_servers.STYLES, "server"))
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,10 @@ def unexplained(done: matrix.Matrix, combination: Combination) -> dict[str, str]
 
 
 def test_the_diagonal_has_every_value_of_every_dimension() -> None:
-    assert {each.mechanism for each in DIAGONAL} == set(MECHANISMS)
+    assert {(each.suite, each.mechanism) for each in DIAGONAL} == {
+        (suite, mechanism) for suite in MECHANISMS for mechanism in MECHANISMS[suite]
+    }
+    assert {each.style for each in DIAGONAL} == set(STYLES)
+    assert {each.framing for each in DIAGONAL} == set(FRAMINGS)
     assert {each.protection for each in DIAGONAL} == set(PROTECTIONS)
     assert {each.scope for each in DIAGONAL} == {"", *SCOPES}

@@ -1,0 +1,52 @@
+"""Defects of pydlms-client 0.1.0 that keep cells of the live matrix from being green, each shown in the peer alone."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("pydlms")
+
+from pydlms.apdu import sn
+from pydlms.apdu.acse import AARE, AARQ, ApplicationContext
+from pydlms.apdu.xdlms import ActionRequestNormal, InitiateRequest, MethodDescriptor, decode_apdu
+from pydlms.association import Association, AssociationSettings
+from pydlms.cosem.data import DlmsData
+from pydlms.exceptions import DecodeError
+from pydlms.obis import ObisCode
+from pydlms.security.context import SecurityContext
+from pydlms.security.hls import Mechanism, hls_gmac
+from pydlms.simulator import ClientProfile, MeterSimulator, _Session
+from pydlms.wrapper import WrapperLink
+
+from interop.known_defects import DEFECTS
+
+RECORDED = bytes.fromhex("0C 01 02 01 0001 0F 01 00 0A 0B") + b"KFM00000001" + b""
+"""The head as a meter sent it (docs/protocols/short-names.md §6): one result, the last block, number 1, 15 octets; in
+it one result, a value, a visible string of 11. The name is ours."""
+ENCRYPTION, AUTHENTICATION, TITLE = bytes(range(16)), bytes(range(16, 32)), b"PYDCLIEN"
+
+
+def test_pydlms_wants_the_bare_value_in_the_blocks_of_a_long_read() -> None:
+    association = Association(WrapperLink(None, 16, 1), AssociationSettings(logical_names=False))
+    bare = bytes.fromhex("0C 01 02 01 0001 0D 0A 0B") + RECORDED[-11:]
+    assert association.sn_read_value(sn.decode_sn_apdu(bare), "a name").value == "KFM00000001"
+    with pytest.raises(DecodeError):
+        association.sn_read_value(sn.decode_sn_apdu(RECORDED), "a name")
+
+
+def test_the_simulator_of_pydlms_proves_itself_with_suite_0_under_every_suite() -> None:
+    meter = MeterSimulator(b"PYDSERVR")
+    meter.encryption_key, meter.authentication_key = ENCRYPTION, AUTHENTICATION
+    meter.security = SecurityContext(ENCRYPTION, AUTHENTICATION, client_system_title=b"PYDSERVR", suite=1)
+    meter.clients[1] = ClientProfile(Mechanism.HLS_GMAC)
+    session = _Session(client_sap=1)
+    aarq = AARQ(ApplicationContext.LN, InitiateRequest().to_bytes(), int(Mechanism.HLS_GMAC), b"challenge", TITLE)
+    challenge = AARE.from_bytes(meter.handle(aarq.to_bytes(), session)).responding_authentication_value
+    proof = hls_gmac(ENCRYPTION, AUTHENTICATION, TITLE, 1, challenge)
+    method = MethodDescriptor(15, ObisCode(0, 0, 40, 0, 0, 255), 1)
+    answer = meter.handle(ActionRequestNormal(1, method, DlmsData.octet_string(proof)).to_bytes(), session)
+    assert bytes(decode_apdu(answer).return_data.data.value)[0] == 0x10  # and not 0x11
+
+
+def test_every_defect_of_the_matrix_is_reproduced_here() -> None:
+    assert {defect.reproduction for defect in DEFECTS if defect.sign[0] == "P"} <= set(globals())
