@@ -99,7 +99,7 @@ class MeterLine(asyncio.Protocol):
         self._door.lines[self] = None
 
     def data_received(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if not self._is_closing:
             self.take(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -145,12 +145,14 @@ class WrapperLine(MeterLine):
         now_s = self._door.clock.epoch_s()
         for source, destination, apdu in frames:
             endpoint = self._endpoints.get(destination)
-            answer = None if endpoint is None else endpoint.ask(source, apdu, now_s, at_once=BLOCKS_AT_ONCE)
-            if destination in ALL_STATIONS:
-                self._to_all(source, apdu, now_s)
-            if endpoint is None or answer is None:
+            if endpoint is None:
+                if destination in ALL_STATIONS:
+                    self._to_all(source, apdu, now_s)
                 continue
-            self.write(wrapper.encode(destination, source, answer))
+            answer = endpoint.ask(source, apdu, now_s, at_once=BLOCKS_AT_ONCE)
+            if answer is None or self._transport is None:
+                continue
+            self._transport.write(wrapper.encode(destination, source, answer))
             if answer[0] == ApduTag.GENERAL_BLOCK_TRANSFER:
                 for further in endpoint.take_further():
                     self.write(wrapper.encode(destination, source, further))

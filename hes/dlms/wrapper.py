@@ -38,6 +38,9 @@ class Frame(NamedTuple):
     apdu: bytes
 
 
+_frame = tuple.__new__  # Frame(...) costs as much as the rest of a short PDU
+
+
 def encode(source: int, destination: int, apdu: bytes) -> bytes:
     """`apdu` behind its header. Raises LocalProtocolError for a wPort or a length that 16 bits cannot hold."""
     try:
@@ -97,7 +100,7 @@ class Receiver:
             whole = HEADER_OCTETS + payload_octets == len(octets)
             if whole and version == VERSION and payload_octets <= self._payload_octets_max and self.fault is None:
                 self._consumed_octets += len(octets)
-                return [Frame(source, destination, bytes(octets[HEADER_OCTETS:]))]
+                return [_frame(Frame, (source, destination, bytes(octets[HEADER_OCTETS:])))]
         frames: list[Frame] = []
         if self.fault is None:
             self._buffer += octets

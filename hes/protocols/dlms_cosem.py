@@ -66,6 +66,7 @@ REPEATS_MAX: Final = 3  # of a general block or an acknowledgement that got no a
 PASSED_OVER_MAX: Final = 8  # late answers and notifications before the answer; more is no conversation any more [A]
 
 _PASSED_OVER: Final = (Ignored, Notified)
+_UNDER_WAY: Final = frozenset({SendNext, AwaitMore, TransferEnded, *_PASSED_OVER})
 
 EventT = TypeVar("EventT")
 
@@ -129,6 +130,8 @@ class DlmsSession:
         """Read one attribute: its encoded Data. selection: what hes.dlms.selective_access makes, b"" for all of it."""
         wanted = AttributeDescriptor(class_id, obis, attribute)
         event = await self._run(self.client.get(wanted, selection))
+        if type(event) is Got:
+            return event.data
         return _expect(_granted(event, "reading", wanted), Got).data
 
     async def get_list(
@@ -194,10 +197,12 @@ class DlmsSession:
     async def _run(self, octets: bytes) -> ClientEvent:
         """Send, and send what the client asks for, until there is an outcome."""
         try:
-            answer = await self._asked(octets)
+            answer = await (self._asked(octets) if self.client.transferring else self._exchange(octets))
             passed_over = 0
             while True:
                 event = self.client.receive(answer)
+                if type(event) not in _UNDER_WAY:
+                    return event
                 if isinstance(event, SendNext):
                     answer = await (self._asked(event.octets) if not event.further else self._streamed(event))
                 elif isinstance(event, AwaitMore):
@@ -207,8 +212,6 @@ class DlmsSession:
                     answer = await self._pass_over(event, passed_over)
                 elif isinstance(event, TransferEnded):
                     raise self._ended(event)
-                else:
-                    return event
         except BaseException:
             self.client.abandon()
             raise

@@ -104,6 +104,7 @@ class WrapperSession(asyncio.Protocol):
         self._surplus: deque[bytes] = deque(maxlen=SURPLUS_APDUS_MAX)
         self._ports = (server_sap, client_sap)
         self._deadline_s = 0.0
+        self._timer_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._lost: HesError | None = None
 
@@ -119,7 +120,8 @@ class WrapperSession(asyncio.Protocol):
         client = self.client_sap if client_sap is None else client_sap
         server = self.server_sap if server_sap is None else server_sap
         future = self._await_answer(server, client)
-        self._surplus.clear()
+        if self._surplus:
+            self._surplus.clear()
         assert self._transport is not None  # _await_answer has checked that the session is connected
         try:
             frame = wrapper.encode(client, server, apdu)
@@ -182,6 +184,8 @@ class WrapperSession(asyncio.Protocol):
             self._end(self._receiver.fault)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._lost is not None:
+            return
         why = f": {exc}" if exc is not None else ""
         error = SessionLost(f"{self.peer} closed the connection{why}.")
         error.__cause__ = exc
@@ -200,19 +204,22 @@ class WrapperSession(asyncio.Protocol):
         self._pending = future = loop.create_future()
         self._ports = (source, destination)
         self._deadline_s = loop.time() + self.timeout_s
-        if self._timer is not None and self._timer.when() > self._deadline_s:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._timer = loop.call_at(self._deadline_s, self._timer_fired, loop)
+        if self._timer is None or self._timer_s > self._deadline_s:
+            self._arm(loop)
         return future
+
+    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_s = self._deadline_s
+        self._timer = loop.call_at(self._timer_s, self._timer_fired, loop)
 
     def _timer_fired(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         if self._pending is None or self._pending.done():
             return
         if loop.time() < self._deadline_s:  # armed for an earlier exchange
-            self._timer = loop.call_at(self._deadline_s, self._timer_fired, loop)
+            self._arm(loop)
             return
         self.counters.timeouts += 1
         message = f"no answer from {self.peer} within {self.timeout_s:g} s."
@@ -221,21 +228,20 @@ class WrapperSession(asyncio.Protocol):
     def _received(self, source: int, destination: int, apdu: bytes) -> None:
         if self._tap is not None:
             self._tap(False, wrapper.encode(source, destination, apdu))  # noqa: FBT003 - the tap's own signature
-        pending = self._pending
+        pending, tag = self._pending, apdu[0] if apdu else None
         awaited = pending is not None and not pending.done()
-        tag = apdu[0] if apdu else None
         ours = (source, destination) == self._ports
-        if tag in PUSH_TAGS or (tag in CIPHERED_TAGS and not (awaited and ours)):
+        if pending is not None and awaited and ours and tag not in PUSH_TAGS:
+            pending.set_result(apdu)
+        elif tag in PUSH_TAGS or tag in CIPHERED_TAGS:
             self.counters.pushes += 1
             if self._on_push is not None:
                 self._on_push(source, destination, apdu)
         elif not ours:
             self.counters.strays += 1
-        elif pending is None or not awaited:
+        else:
             self.counters.late_answers += 1
             self._surplus.append(apdu)
-        else:
-            pending.set_result(apdu)
 
     def _end(self, error: HesError) -> None:
         if self._lost is not None:

@@ -73,7 +73,10 @@ class MeterEndpoint:
         """
         if self._journal is not None and not self._journal.powered_at(int(now_epoch_s * 1000)):
             return None
-        meter, server = self._awake(now_epoch_s)
+        meter, server = self._meter, self._server
+        late = now_epoch_s - self._last_s > ASSOCIATION_IDLE_S
+        if meter is None or server is None or late or self._journal is not None:
+            meter, server = self._awake(now_epoch_s)
         answer = None
         if server_sap is None or server_sap == server.device.server_sap:
             answer = server.receive(client_sap, apdu, now_epoch_s, at_once=at_once)

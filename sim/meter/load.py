@@ -124,7 +124,17 @@ class MeterLoad:
     mean_daily_wh: None draws it around the shape's. utc_offset_ms: local standard time minus UTC.
     """
 
-    __slots__ = ("_base", "_cache", "_channels", "_mean_mwh", "commissioned_day", "entity", "identity", "utc_offset_ms")
+    __slots__ = (
+        "_base",
+        "_cache",
+        "_channels",
+        "_mean_mwh",
+        "_recent",
+        "commissioned_day",
+        "entity",
+        "identity",
+        "utc_offset_ms",
+    )
 
     def __init__(
         self,
@@ -146,6 +156,7 @@ class MeterLoad:
         self._channels = kind.tables(shift)
         self.identity = (entity, kind.identity, self._mean_mwh, utc_offset_ms)  # all that a day's energy depends on
         self._cache = cache
+        self._recent: tuple[int, Quantity | None, int, int] = (0, None, 0, 0)  # quarter-hour and registers at its ends
         self._base: tuple[int, ...] = (0,) * PARTS
         self._base = self.midnight(self.commissioned_day)
 
@@ -156,9 +167,11 @@ class MeterLoad:
 
     def energy_mwh(self, quantity: Quantity, at_ms: int) -> int:
         """The register at one instant, in mWh since commissioning; never falls as time goes on."""
-        day, in_day = divmod(at_ms + self.utc_offset_ms, DAY_MS)
-        slot, rest = divmod(in_day, SLOT_MS)
-        before, after = self._points(quantity, day, slot)
+        slot, rest = divmod(at_ms + self.utc_offset_ms, SLOT_MS)
+        known_slot, known_quantity, before, after = self._recent
+        if slot != known_slot or quantity is not known_quantity:
+            before, after = self._points(quantity, *divmod(slot, SLOTS_PER_DAY))
+            self._recent = slot, quantity, before, after
         return max(0, before + (after - before) * rest // SLOT_MS)
 
     def power_mw(self, quantity: Quantity, at_ms: int) -> int:

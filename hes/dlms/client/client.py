@@ -29,6 +29,7 @@ from hes.dlms.client.events import (
     AssociationRefused,
     AwaitMore,
     ClientEvent,
+    Got,
     Ignored,
     Notified,
     Refusal,
@@ -57,6 +58,7 @@ _ANSWERS: Final = frozenset(
     (ApduTag.GET_RESPONSE, ApduTag.SET_RESPONSE, ApduTag.ACTION_RESPONSE, ApduTag.ACCESS_RESPONSE)
 )
 _NOTHING: Final = Conformance(0)
+_RLRQ: Final = Rlrq().encode()
 _UNNUMBERED: Final = frozenset((ApduTag.READ_RESPONSE, ApduTag.WRITE_RESPONSE))
 
 
@@ -85,6 +87,7 @@ class Client(Requests):
         self.conformance = _NOTHING
         self.server_max_receive_pdu_size = 0
         self._channel = Channel(settings.security, send_counter, on_plain, entropy)
+        self._ciphered = self._channel.ciphered
         self._opening: Opening | None = None
         self._exchange: Exchange | None = None
         self._blocks: GeneralBlocks | None = None
@@ -142,9 +145,9 @@ class Client(Requests):
         if self.settings.pre_established:
             raise LocalProtocolError("a pre-established association is never released")
         self.state = step(self.state, Event.RELEASE)
-        protected = b""
-        if self._channel.ciphering is not None and self._channel.ciphered and self._opening is not None:
-            protected = self._channel.ciphering.protect_initiate(self._opening.initiate)
+        if self._channel.ciphering is None or not self._ciphered or self._opening is None:
+            return _RLRQ
+        protected = self._channel.ciphering.protect_initiate(self._opening.initiate)
         return Rlrq(user_information=protected).encode()
 
     @property
@@ -185,12 +188,21 @@ class Client(Requests):
         octets = bytes(octets)
         if not octets:
             raise RemoteProtocolError("an empty APDU", octet_offset=0)
+        exchange = self._exchange
+        if exchange is not None and octets[:4] == exchange.got_head and self._is_simple and len(octets) > 4:
+            self._exchange = None  # the short way of nearly all answers; the data is not walked here
+            return Got(data=octets[4:])
         if octets[0] == ApduTag.GENERAL_BLOCK_TRANSFER:
             return self._general_block(octets, now_s)
         event = self._receive_whole(octets)
         if self._blocks is not None and self._exchange is None:
             self._blocks.end()  # the server answered in one piece what came in blocks
         return event
+
+    @property
+    def _is_simple(self) -> bool:
+        """Whether APDUs go as they are: in the clear, and no general blocks were ever needed."""
+        return self._blocks is None and not self._ciphered
 
     def next_deadline(self) -> float | None:
         """When `timed_out` wants to be called; None unless general blocks are under way and `receive` knew the time."""
@@ -207,6 +219,8 @@ class Client(Requests):
 
     def _receive_whole(self, octets: bytes) -> ClientEvent:
         tag = octets[0]
+        if tag in _ANSWERS:  # in the clear
+            return self._answer(octets, None)
         if tag == ApduTag.AARE:
             return self._aare(octets)
         if tag == ApduTag.RLRE:
@@ -271,10 +285,12 @@ class Client(Requests):
 
     def _start(self, exchange: Exchange, limit: int) -> bytes:
         """Raises LocalProtocolError, and starts nothing, when the request is longer than the server takes."""
-        self._fits(exchange.request, limit)
-        if self._blocks is not None:
-            self._blocks.end()
-        octets = self._sent(exchange.request)
+        octets = exchange.request
+        if len(octets) > self._octets_max or not self._is_simple:
+            self._fits(octets, limit)
+            if self._blocks is not None:
+                self._blocks.end()
+            octets = self._sent(octets)
         self._exchange = exchange
         return octets
 
@@ -311,7 +327,7 @@ class Client(Requests):
         exchange = self._exchange
         if exchange is None:
             return Ignored(reason="nothing was asked", apdu=plain)
-        if not self._channel.covers(opened):
+        if self._ciphered and not self._channel.covers(opened):
             raise SecurityError("the answer is protected less than this association requires")
         if plain[0] != exchange.response_tag:
             raise RemoteProtocolError(f"APDU {plain[0]:02X} does not answer what was asked", octet_offset=0)

@@ -44,8 +44,12 @@ _GOT_HEADS: Final = tuple([bytes((ApduTag.GET_RESPONSE, 1, invoke, 0)) for invok
 
 
 class Exchange(Protocol):
-    """invoke: the invoke octet. request: plain octets last sent. response_tag: first octet of its answers."""
+    """invoke: the invoke octet. request: plain octets last sent. response_tag: first octet of its answers.
 
+    got_head: what stands before the data of an answer that ends it, b"" where there is more to it.
+    """
+
+    got_head: bytes
     invoke: int
     request: bytes
     response_tag: int
@@ -69,10 +73,11 @@ class GetExchange:
         self.invoke = invoke
         self.request = request
         self._count = count
+        self.got_head = _GOT_HEADS[invoke] if count is None else b""
         self._incoming: Incoming | None = None
 
     def answer(self, octets: bytes) -> Step:
-        if self._count is None and octets[:4] == _GOT_HEADS[self.invoke]:  # nearly all; the data is not walked here
+        if self.got_head and octets[:4] == self.got_head:  # the data is not walked here
             if len(octets) == 4:
                 raise RemoteProtocolError("an answer without data", octet_offset=4)
             return Got(data=octets[4:])
@@ -115,6 +120,7 @@ class GetExchange:
 class SetExchange:
     """SET of one attribute or of a list, in one APDU or in blocks."""
 
+    got_head = b""
     response_tag: int = ApduTag.SET_RESPONSE
 
     def __init__(
@@ -183,6 +189,7 @@ class SetExchange:
 class ActionExchange:
     """ACTION of one method or of a list, in one APDU or in blocks, with an answer in one APDU or in blocks."""
 
+    got_head = b""
     response_tag: int = ApduTag.ACTION_RESPONSE
 
     def __init__(
@@ -267,6 +274,7 @@ def _act_done(outcome: apdu.ActionOutcome) -> ActDone:
 class AccessExchange:
     """ACCESS: one APDU each way, whatever its length; only general blocks can cut it."""
 
+    got_head = b""
     response_tag: int = ApduTag.ACCESS_RESPONSE
 
     def __init__(self, asked: apdu.AccessRequest) -> None:

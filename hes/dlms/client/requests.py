@@ -212,7 +212,8 @@ class Requests(ABC):
         """needed: bits of Conformance."""
         if self._exchange is not None:
             raise LocalProtocolError("a request is under way; await its answer or abandon it")
-        self.state = step(self.state, Event.SERVICE)
+        if self.state is not State.ASSOCIATED:  # where a service changes nothing
+            self.state = step(self.state, Event.SERVICE)
         if self.settings.checked and needed & ~self._bits:
             missing = Conformance(needed & ~self._bits)
             raise LocalProtocolError(f"{missing!r} was not negotiated", missing=int(missing))

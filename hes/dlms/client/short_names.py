@@ -121,6 +121,7 @@ def _unlisted(why: str) -> AccessDenied:
 class ReadExchange:
     """One Read until its results are there, the request and the answer in blocks where they are long."""
 
+    got_head = b""
     response_tag: int = ApduTag.READ_RESPONSE
     invoke: int = 0
 
@@ -187,6 +188,7 @@ class ReadExchange:
 class WriteExchange:
     """One Write until its results are there, in blocks where it is long."""
 
+    got_head = b""
     response_tag: int = ApduTag.WRITE_RESPONSE
     invoke: int = 0
 

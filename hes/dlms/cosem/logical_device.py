@@ -91,6 +91,8 @@ class LogicalDevice(Generic[I]):
             self._objects[entry.logical_name] = entry
         for entry in self._standard_objects(security_setup_version):
             self._objects.setdefault(entry.logical_name, entry)
+        self.find: Callable[[bytes], CosemObject[I] | None] = self._objects.get
+        """The object with that logical name. Asked for every request: the dictionary answers by itself."""
         self._object_lists: dict[Role, bytes] = {}
         self._short_names: ShortNames[I] | None = None
         self.states = states
@@ -122,9 +124,6 @@ class LogicalDevice(Generic[I]):
                 raise LocalProtocolError("clients with a security setup need `security`")
             yield SecuritySetup(setup, self.security, version=security_setup_version)
             yield invocation_counter(setup, self.security)
-
-    def find(self, logical_name: bytes) -> CosemObject[I] | None:
-        return self._objects.get(logical_name)
 
     def __iter__(self) -> Iterator[CosemObject[I]]:
         """All objects, in the order they were declared."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, Generic, Protocol, TypeVar
 
 from hes.dlms import axdr, data
@@ -38,6 +38,7 @@ I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 _AUTHENTICATED, _ENCRYPTED = 0x10, 0x20
 _PROTECTING: Final = _AUTHENTICATED | _ENCRYPTED
 _IN_KIND: Final = frozenset({CipheringStyle.SERVICE_SPECIFIC, CipheringStyle.GENERAL_GLO, CipheringStyle.GENERAL_DED})
+_GENERAL_BLOCK_TRANSFER: Final = int(Conformance.GENERAL_BLOCK_TRANSFER)
 
 
 def _control(policy: int, authenticated: SecurityPolicy, encrypted: SecurityPolicy) -> SecurityControl:
@@ -215,11 +216,21 @@ class Protection:
         )
 
 
+@lru_cache(maxsize=64)
+def _limits(octets_max: int) -> tuple[int, int, int]:
+    """Octets of a plain answer to a request that was unprotected, service-specific, general."""
+    return (
+        plain_limit(octets_max, ciphered=False),
+        plain_limit(octets_max, ciphered=True),
+        plain_limit(octets_max, ciphered=True, style=CipheringStyle.GENERAL_GLO),
+    )
+
+
 class ServerAssociation(Generic[I]):
     """One client's association. `protection`: None where nothing is ever ciphered.
 
     octets_max: of the longest APDU that the client takes. cuts: whether general block transfer was negotiated.
-    blocks: the one under way, None until the first.
+    blocks: the one under way, None until the first. plain: opened by an AARQ without keys, HLS and general blocks.
     """
 
     __slots__ = (
@@ -230,6 +241,7 @@ class ServerAssociation(Generic[I]):
         "context",
         "cuts",
         "octets_max",
+        "plain",
         "protection",
         "services",
         "state",
@@ -239,18 +251,16 @@ class ServerAssociation(Generic[I]):
         """hls: the device's part in passes 3 and 4, which then stand before everything else."""
         self.context, self.protection, self._hls = context, protection, hls
         self._lowest = 0
-        self.cuts = Conformance.GENERAL_BLOCK_TRANSFER in context.conformance
+        self.cuts = bool(int(context.conformance) & _GENERAL_BLOCK_TRANSFER)
         self.blocks: GeneralBlocks | None = None
         self.octets_max = octets_max = context.max_send_pdu_size or PDU_OCTETS_MAX
         if self.cuts and context.device.prefers_general_blocks:
             octets_max = BLOCK_TRANSFER_OCTETS_MAX
-        self._limits = (  # octets of a plain answer: unprotected, service-specific, general
-            plain_limit(octets_max, ciphered=False),
-            plain_limit(octets_max, ciphered=True),
-            plain_limit(octets_max, ciphered=True, style=CipheringStyle.GENERAL_GLO),
-        )
+        self._limits = _limits(octets_max)
         short_names = context.application_context.short_names
         self.services: ServiceSet = ShortNameServices(context) if short_names else Services(context)
+        self.services.limit = self._limits[0]
+        self.plain = protection is None and hls is None and not self.cuts and context.client.pre_established is None
         self.state = step(State.IDLE, Event.ASSOCIATE)
         self.state = step(self.state, Event.ACCEPTED if hls is None else Event.HLS_REQUIRED)
 

@@ -14,7 +14,7 @@ from typing import Final, Generic, TypeVar
 
 from hes.dlms import acse, initiate
 from hes.dlms.acse import Aare, Aarq, Rlre, Rlrq
-from hes.dlms.association import Event, allows, step
+from hes.dlms.association import Event, State, allows, step
 from hes.dlms.codes import (
     AcseDiagnostic,
     ApplicationContext,
@@ -54,6 +54,7 @@ from hes.errors import RemoteProtocolError
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 CHALLENGE_OCTETS: Final = 16
+_RELEASED: Final = Rlre(reason=ReleaseReason.NORMAL).encode()
 
 
 @dataclass(slots=True)
@@ -64,8 +65,22 @@ class Opened(Generic[I]):
     association: ServerAssociation[I] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """An AARQ without ciphering and HLS that was accepted, and what it led to: for the client that sends it again.
+
+    Nothing in here may depend on more than AARQ, client and device. The password is judged every time.
+    """
+
+    octets: bytes
+    aarq: Aarq
+    granted: Conformance
+    max_send_pdu_size: int
+    answer: bytes
+
+
 class Opening(Generic[I]):
-    """The AARQs to one instance of `device`."""
+    """The AARQs to one instance of `device`. The last one of each client that was accepted is remembered."""
 
     def __init__(
         self, device: LogicalDevice[I], instance: I, entropy: Callable[[int], bytes], challenge_octets: int
@@ -75,27 +90,46 @@ class Opening(Generic[I]):
         self._entropy = entropy
         self._challenge_octets = challenge_octets
         self._security = device.security(instance) if device.security else None
+        self._accepted: dict[int, _Accepted] = {}
 
     def associate(
         self, client: ClientAccess, octets: bytes, status: Mapping[int, AssociationStatus], findings: list[Finding]
     ) -> Opened[I]:
         """Judge an AARQ. status: of every association of the device, which the new one lets its objects see."""
-        try:
-            aarq = acse.decode(octets)
-        except RemoteProtocolError:
-            return Opened(MALFORMED)
-        assert isinstance(aarq, Aarq)
+        known = self._accepted.get(client.client_sap)
+        if known is not None and known.octets == octets:
+            aarq = known.aarq
+        else:
+            known = None
+            try:
+                decoded = acse.decode(octets)
+            except RemoteProtocolError:
+                return Opened(MALFORMED)
+            assert isinstance(decoded, Aarq)
+            aarq = decoded
         secret = self._security.secret(client.client_sap) if self._security else b""
         refused = judge_acse(aarq, client, secret)
         if refused is None:
+            if known is not None:
+                context = self._context(aarq, client, known.granted, known.max_send_pdu_size, status)
+                return Opened(known.answer, ServerAssociation(context, None))
             accepted = self._accept(aarq, client, status, findings)
             if isinstance(accepted, Opened):
+                self._remember(octets, aarq, accepted)
                 return accepted
             refused = accepted
         if refused.diagnostic == AcseDiagnostic.AUTHENTICATION_FAILURE:
             text = "AARQ with a wrong password, challenge or key"
             findings.append(Finding(FindingKind.AUTHENTICATION_FAILED, text, client.client_sap))
         return Opened(refused.aare(aarq).encode())
+
+    def _remember(self, octets: bytes, aarq: Aarq, opened: Opened[I]) -> None:
+        association = opened.association
+        if association is not None and association.protection is None and association.state is State.ASSOCIATED:
+            context = association.context
+            self._accepted[context.client.client_sap] = _Accepted(
+                octets, aarq, context.conformance, context.max_send_pdu_size, opened.answer
+            )
 
     def _accept(
         self, aarq: Aarq, client: ClientAccess, status: Mapping[int, AssociationStatus], findings: list[Finding]
@@ -171,16 +205,8 @@ class Opening(Generic[I]):
             user_information = protected(protection, user_information, opened)
             if user_information == NOT_POSSIBLE:
                 return Opened(NOT_POSSIBLE)
-        context = Context(
-            instance=self.instance,
-            device=self.device,
-            client=client,
-            application_context=aarq.context,
-            conformance=granted,
-            max_send_pdu_size=_smaller(request.client_max_receive_pdu_size, self.device.max_send_pdu_size),
-            client_system_title=client_title(aarq, client),
-            status=status,
-        )
+        max_send_pdu_size = _smaller(request.client_max_receive_pdu_size, self.device.max_send_pdu_size)
+        context = self._context(aarq, client, granted, max_send_pdu_size, status)
         high_level = hls is not None
         association = ServerAssociation(context, protection, hls)
         titled = needs_title(aarq, client) and self._security is not None
@@ -196,6 +222,26 @@ class Opening(Generic[I]):
             other=certificate_field(certificate),
         )
         return Opened(aare.encode(), association)
+
+    def _context(
+        self,
+        aarq: Aarq,
+        client: ClientAccess,
+        granted: Conformance,
+        max_send_pdu_size: int,
+        status: Mapping[int, AssociationStatus],
+    ) -> Context[I]:
+        assert isinstance(aarq.context, ApplicationContext)
+        return Context(
+            instance=self.instance,
+            device=self.device,
+            client=client,
+            application_context=aarq.context,
+            conformance=granted,
+            max_send_pdu_size=max_send_pdu_size,
+            client_system_title=client_title(aarq, client),
+            status=status,
+        )
 
 
 def release(association: ServerAssociation[I], octets: bytes, findings: list[Finding]) -> bytes:
@@ -230,6 +276,8 @@ def release(association: ServerAssociation[I], octets: bytes, findings: list[Fin
         user_information = protected(protection, granted, opened)
         if user_information == NOT_POSSIBLE:
             return NOT_POSSIBLE
+    if not user_information:
+        return _RELEASED
     return Rlre(reason=ReleaseReason.NORMAL, user_information=user_information).encode()
 
 

@@ -101,9 +101,13 @@ class Services(Generic[I]):
         """A get-request-normal without selection, which is most of what a meter hears: read without an object."""
         if _GET & ~self._conformance:
             return NOT_NEGOTIATED
-        self._begin()
-        _head, invoke, class_id, obis, index, _selection = _PLAIN_GET.unpack(octets)
-        return self._got(invoke, self._targets.read(AttributeDescriptor(class_id, obis, index), b""))
+        self._long_answer = self._long_request = None
+        fields: tuple[bytes, int, int, bytes, int, int] = _PLAIN_GET.unpack(octets)
+        _head, invoke, class_id, obis, index, _selection = fields
+        value = self._targets.read((class_id, obis, index), b"")
+        if isinstance(value, bytes) and len(value) + 4 <= self.limit:
+            return _GOT_HEADS[invoke] + value
+        return self._got(invoke, value)
 
     def _get_normal(self, request: apdu.GetRequestNormal) -> bytes:
         self._begin()

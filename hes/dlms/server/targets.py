@@ -37,7 +37,7 @@ class Targets(Generic[I]):
         self._all_readable = bool(int(context.conformance) & _ATTRIBUTE0_GET)
         self._all_writable = bool(int(context.conformance) & _ATTRIBUTE0_SET)
 
-    def read(self, descriptor: AttributeDescriptor, selection: bytes) -> bytes | DataAccessResult:
+    def read(self, descriptor: tuple[int, bytes, int], selection: bytes) -> bytes | DataAccessResult:
         """The encoded attribute, or why it cannot be read."""
         class_id, obis, index = descriptor
         found = self._find(obis)
