@@ -30,6 +30,7 @@ from hes.dlms.client.short_names import (
     ObjectNames,
     ShortNameRequests,
     Variable,
+    beyond,
     read_request,
     write_request,
 )
@@ -45,6 +46,7 @@ _GET, _SET, _ACTION, _ACCESS = (
 _SELECTIVE, _LIST = int(Conformance.SELECTIVE_ACCESS), int(Conformance.MULTIPLE_REFERENCES)
 _ATTRIBUTE0_GET, _ATTRIBUTE0_SET = int(Conformance.ATTRIBUTE0_GET), int(Conformance.ATTRIBUTE0_SET)
 _UNCONFIRMED_WRITE: Final = int(Conformance.UNCONFIRMED_WRITE)
+_READ_BLOCKS: Final = int(Conformance.BLOCK_TRANSFER_GET)
 _SET_BLOCKS, _ACTION_BLOCKS = int(Conformance.BLOCK_TRANSFER_SET), int(Conformance.BLOCK_TRANSFER_ACTION)
 _GENERAL_BLOCKS, _PRIORITY = int(Conformance.GENERAL_BLOCK_TRANSFER), int(Conformance.PRIORITY_MANAGEMENT)
 Asked = tuple[MethodDescriptor, bytes | None]
@@ -121,7 +123,8 @@ class Requests(ABC):
     def act(self, method: MethodDescriptor, encoded: bytes | None = None, *, confirmed: bool = True) -> bytes:
         """ACTION: invoke one method with its encoded parameters; in blocks when they are longer than one APDU."""
         if self.settings.short_names:
-            self._named_are_confirmed(confirmed=confirmed)
+            if not confirmed:
+                return self.write_unconfirmed([(self._short.method(method), _NULL if encoded is None else encoded)])
             return self._start_named(self._short.act(method, encoded, self.conformance))
         return self._start_action((method,), (encoded,), as_list=False, confirmed=confirmed)
 
@@ -173,8 +176,8 @@ class Requests(ABC):
 
     def write_unconfirmed(self, writes: Sequence[tuple[int | Variable, bytes]]) -> bytes:
         """Write by short name without an answer; there is nothing to wait for, and it does not go in blocks."""
-        self._may(_UNCONFIRMED_WRITE)
         variables = _variables([variable for variable, _encoded in writes])
+        self._may(_UNCONFIRMED_WRITE | int(beyond(variables)))
         request = apdu.UnconfirmedWriteRequest(variables, tuple([encoded for _variable, encoded in writes])).encode()
         self._fits(request, self._limit)
         return self._protect(request)
@@ -189,11 +192,8 @@ class Requests(ABC):
     def _start_named(self, request: NamedRequest) -> bytes:
         """A request with short names."""
         self._may(request.needed)
-        return self._start(request.exchange(self._limit, self.conformance), self._limit)
-
-    def _named_are_confirmed(self, *, confirmed: bool) -> None:
-        if not confirmed:
-            raise LocalProtocolError("with short names, only confirmed requests are made by class and logical name")
+        limit = self._limit_of(_READ_BLOCKS if request.data is None else _SET_BLOCKS)
+        return self._start(request.exchange(limit, self.conformance), limit)
 
     def _negotiated(self, limit: int) -> None:
         """Take over what was agreed. limit: octets of a plain APDU that the server takes.
@@ -253,8 +253,10 @@ class Requests(ABC):
         self, attributes: tuple[Selected, ...], encoded: tuple[bytes, ...], *, as_list: bool, confirmed: bool
     ) -> bytes:
         if self.settings.short_names:
-            self._named_are_confirmed(confirmed=confirmed)
-            return self._start_named(self._short.set(attributes, encoded))
+            request = self._short.set(attributes, encoded)
+            if confirmed:
+                return self._start_named(request)
+            return self.write_unconfirmed(list(zip(request.variables, encoded, strict=True)))
         self._may(_SET | _LIST if as_list else _SET)
         self._may_write(attributes)
         limit = self._limit_of(_SET_BLOCKS) if confirmed else self._limit

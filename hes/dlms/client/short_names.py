@@ -311,9 +311,13 @@ class ShortNameRequests:
     def set(self, attributes: Iterable[Selected], encoded: tuple[bytes, ...]) -> NamedRequest:
         return write_request(tuple([self._selected(*each) for each in attributes]), encoded)
 
+    def method(self, method: MethodDescriptor) -> int:
+        """Short name of a method. See `ObjectNames.method`."""
+        return self._known().method(method)
+
     def act(self, method: MethodDescriptor, encoded: bytes | None, conformance: Conformance) -> NamedRequest:
         """By Read, so that what the method returns comes back; by Write where parameters cannot be read with."""
-        name = self._known().method(method)
+        name = self.method(method)
         if encoded is None:
             return read_request((VariableName(name),), _acted)
         if Conformance.PARAMETERIZED_ACCESS in conformance:
@@ -323,13 +327,13 @@ class ShortNameRequests:
 
 def read_request(variables: tuple[Variable, ...], finish: Finish | None = None) -> NamedRequest:
     """A Read. finish: what becomes of the results; a GotList unless it is given."""
-    needed = Conformance.READ | _beyond(variables)
+    needed = Conformance.READ | beyond(variables)
     return NamedRequest(needed, variables, finish or _got_list)
 
 
 def write_request(variables: tuple[Variable, ...], encoded: tuple[bytes, ...]) -> NamedRequest:
     """A Write, which ends in a SetDone."""
-    return NamedRequest(Conformance.WRITE | _beyond(variables), variables, _set_done, encoded)
+    return NamedRequest(Conformance.WRITE | beyond(variables), variables, _set_done, encoded)
 
 
 def hls_request(proof: bytes) -> NamedRequest:
@@ -337,7 +341,8 @@ def hls_request(proof: bytes) -> NamedRequest:
     return NamedRequest(Conformance(0), (ParameterizedAccess(HLS_REPLY_NAME, METHOD_SELECTOR, proof),), _acted)
 
 
-def _beyond(variables: Sequence[Variable]) -> Conformance:
+def beyond(variables: Sequence[Variable]) -> Conformance:
+    """What a list of variables takes beside its service."""
     needed = Conformance.MULTIPLE_REFERENCES if len(variables) > 1 else Conformance(0)
     if any(isinstance(variable, ParameterizedAccess) for variable in variables):
         needed |= Conformance.PARAMETERIZED_ACCESS

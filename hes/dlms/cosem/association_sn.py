@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hes.dlms import axdr, data
-from hes.dlms.codes import ActionResult, DataAccessResult
+from hes.dlms.codes import ActionResult, DataAccessResult, Mechanism
 from hes.dlms.cosem import interface_classes
 from hes.dlms.cosem.access import EVERYONE, AttributeMode, MethodMode, Role
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, security_setup_name
@@ -31,7 +31,14 @@ I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 GETLIST_BY_CLASSID: Final = 1  # methods
 GETOBJ_BY_LOGICALNAME: Final = 2
 READ_BY_LOGICALNAME: Final = 3
+CHANGE_SECRET: Final = 5
 REPLY_TO_HLS_SN: Final = 8
+
+VALUES_OCTETS_MAX: Final = 1024 * 1024  # of one read_by_logicalname; a request of a few octets must not cost more [A]
+SECRET_OCTETS_MAX: Final = 64  # as long as the longest challenge [A]
+_WITH_SECRET: Final = frozenset(
+    (Mechanism.LLS, Mechanism.HLS, Mechanism.HLS_MD5, Mechanism.HLS_SHA1, Mechanism.HLS_SHA256)
+)
 
 Named = Iterable[tuple[int, CosemObject[Any]]]
 
@@ -116,6 +123,7 @@ class AssociationSn(CosemObject[I]):
                 GETLIST_BY_CLASSID: invocable(self._list_by_class),
                 GETOBJ_BY_LOGICALNAME: invocable(self._object_by_name),
                 READ_BY_LOGICALNAME: invocable(self._read_by_name),
+                CHANGE_SECRET: Method(invoke=_change_secret, invocable=Role.MANAGEMENT),
                 REPLY_TO_HLS_SN: invocable(_no_hls_pending),
             },
         )
@@ -162,7 +170,7 @@ class AssociationSn(CosemObject[I]):
         wanted = None if parameters is None else axdr.plain(parameters)
         if not isinstance(wanted, list):
             return ActionResult.TYPE_UNMATCHED
-        values = []
+        values, octets = [], 0
         for row in wanted:
             if not isinstance(row, tuple) or len(row) != 3:
                 return ActionResult.TYPE_UNMATCHED
@@ -174,7 +182,22 @@ class AssociationSn(CosemObject[I]):
             if isinstance(value, DataAccessResult):
                 return _ACTION_RESULTS.get(value, ActionResult.OTHER_REASON)
             values.append(value)
+            octets += len(value)
+            if octets > VALUES_OCTETS_MAX:
+                return ActionResult.OTHER_REASON
         return ActionReply(ActionResult.SUCCESS, b"\x01" + axdr.encode_length(len(values)) + b"".join(values))
+
+
+def _change_secret(context: Context[I], parameters: Data | None) -> ActionResult:
+    """Of the client that asks; the secrets of GMAC and ECDSA are keys, and change with their security setup."""
+    client, security = context.client, context.device.security
+    if client.mechanism not in _WITH_SECRET or security is None:
+        return ActionResult.READ_WRITE_DENIED
+    secret = None if parameters is None else axdr.plain(parameters)
+    if not isinstance(secret, bytes) or not 1 <= len(secret) <= SECRET_OCTETS_MAX:
+        return ActionResult.TYPE_UNMATCHED
+    security(context.instance).change_secret(client.client_sap, secret)
+    return ActionResult.SUCCESS
 
 
 _ACTION_RESULTS: Final = {  # the numbers that mean the same in both tables

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from hes.dlms import apdu
-from hes.dlms.association import Event, State, step
+from hes.dlms.association import Event, State, allows, step
 from hes.dlms.axdr import Octets
 from hes.dlms.codes import ApduTag
 from hes.dlms.cosem.access import AssociationStatus, ClientAccess
@@ -33,6 +33,7 @@ from hes.dlms.server.association import ServerAssociation
 from hes.dlms.server.opening import CHALLENGE_OCTETS, Opening, release
 from hes.dlms.server.pre_established import pre_established
 from hes.dlms.server.refusals import NOT_POSSIBLE, TOO_LONG
+from hes.dlms.server.reports import information_report
 from hes.errors import LocalProtocolError
 
 __all__ = ["Server", "protect_notification"]
@@ -168,6 +169,17 @@ class Server(Generic[I]):
             self._track(association)
         return association
 
+    def report(self, client_sap: int, report: apdu.InformationReport) -> bytes:
+        """What to send for a report to that client, in its association with short names.
+
+        Raises LocalProtocolError without such an association, where reports were not negotiated, and for one that is
+        longer than the client takes.
+        """
+        association = self._associations.get(client_sap)
+        if association is None or not allows(association.state, Event.SERVICE):
+            raise LocalProtocolError(f"client {client_sap} has no association that is open")
+        return information_report(association, report)
+
     def _associate(self, client_sap: int, octets: bytes) -> bytes:
         """An accepted AARQ replaces the association that this client may have had; a refused one leaves it [A]."""
         opened = self._opening.associate(self.device.clients[client_sap], octets, self._status, self.findings)
@@ -202,7 +214,7 @@ class Server(Generic[I]):
 def protect_notification(
     state: SecurityState,
     setup: int,
-    notification: apdu.DataNotification | apdu.EventNotification,
+    notification: apdu.DataNotification | apdu.EventNotification | apdu.InformationReport,
     *,
     control: SecurityControl = AUTHENTICATED_ENCRYPTED,
 ) -> bytes:

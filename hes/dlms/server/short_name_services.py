@@ -64,6 +64,7 @@ _LIST = int(Conformance.MULTIPLE_REFERENCES)
 _PARAMETERS = int(Conformance.PARAMETERIZED_ACCESS)
 _READ_BLOCKS = int(Conformance.BLOCK_TRANSFER_GET)
 _WRITE_BLOCKS = int(Conformance.BLOCK_TRANSFER_SET)
+_GENERAL_BLOCKS = int(Conformance.GENERAL_BLOCK_TRANSFER)
 
 _NEEDED: Final[dict[type, int]] = {
     VariableName: 0,
@@ -189,7 +190,7 @@ class ShortNameServices(Generic[I]):
     def _answer_in_blocks(self, whole: bytes) -> bytes:
         octets = capacity(self.limit, READ_BLOCK_HEAD)
         if octets < 1 or not self._conformance & _READ_BLOCKS or len(whole) > octets * BLOCK_NUMBER_16_MAX:
-            return _TOO_LONG
+            return b"\x0c" + whole if self._conformance & _GENERAL_BLOCKS else _TOO_LONG
         self._capacity = octets
         self._long_answer = Outgoing(whole)
         return _block(self._long_answer.next(octets))

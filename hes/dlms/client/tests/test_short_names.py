@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hes.dlms import apdu, axdr, data
 from hes.dlms.apdu import (
@@ -38,20 +40,24 @@ from hes.dlms.client.events import (
 from hes.dlms.client.settings import ClientSettings
 from hes.dlms.client.short_names import ObjectNames
 from hes.dlms.codes import ActionResult, ApplicationContext, Conformance, DataAccessResult, Mechanism
-from hes.dlms.cosem import ControlState
+from hes.dlms.cosem import ClientAccess, ControlState, LogicalDevice, Role
+from hes.dlms.cosem.access import SHORT_NAME_CONFORMANCE
 from hes.dlms.cosem.association_sn import SnObjectListElement, sn_object_list_from_value
 from hes.dlms.obis import Obis
 from hes.dlms.security.ciphering import CipheringStyle
 from hes.dlms.selective_access import by_entry
+from hes.dlms.server import Server
 from hes.dlms.tests import bench_meter as bm
 from hes.dlms.tests import bench_short_names as bs
 from hes.dlms.tests import published
+from hes.dlms.xdlms.tests import apdu_strategies
 from hes.errors import AccessDenied, LocalProtocolError, RemoteProtocolError
 
 ENERGY = AttributeDescriptor(3, bm.ENERGY, 2)
 PROFILE = AttributeDescriptor(7, bm.LOAD_PROFILE, 2)
 MESSAGE = AttributeDescriptor(1, bm.MESSAGE, 2)
 SUCCESS = DataAccessResult.SUCCESS
+SHORT_NAMES = st.one_of(apdu_strategies.SHORT_NAMES)
 UNDEFINED = DataAccessResult.OBJECT_UNDEFINED
 
 SETTINGS = {
@@ -325,3 +331,110 @@ def test_names_are_found_by_class_and_logical_name():
     with pytest.raises(AccessDenied, match="has no method 7"):
         names.method(MethodDescriptor(8, clock, 7))
     assert ReadRequest((VariableName(0x2BC8),)).encode().hex() == "0501022bc8"
+
+
+# -- what goes beyond one request and its answer
+
+
+def test_without_blocks_of_their_own_long_reads_and_writes_go_in_general_blocks():
+    conformance = SHORT_NAME_CONFORMANCE & ~(Conformance.BLOCK_TRANSFER_GET | Conformance.BLOCK_TRANSFER_SET)
+    device = bs.device(max_receive_pdu_size=100, conformance=conformance | Conformance.GENERAL_BLOCK_TRANSFER)
+    settings = replace(SETTINGS["HLS-GMAC, ciphered"], max_receive_pdu_size=200)
+    bench = opened(settings, device=device)
+    text = bytes(range(250))
+    assert bench.run(bench.client.set(MESSAGE, axdr.encode(data.octets(text)))) == SetDone(results=(SUCCESS,))
+    assert bench.meter.message == text
+    assert len(value(bench.run(bench.client.get(PROFILE)))) == bm.ROWS
+    assert all(len(octets) <= 200 for side, octets in bench.wire if side == "S")
+    assert all(len(octets) <= 100 for side, octets in bench.wire[2:] if side == "C")
+
+
+def test_unconfirmed_requests_by_class_and_name_are_unconfirmed_writes():
+    bench = opened(SETTINGS["HLS-GMAC, ciphered"])
+    client, server = bench.client, bench.server
+    octets = client.set(MESSAGE, axdr.encode(data.octets(b"quietly")), confirmed=False)
+    assert (octets[0], server.receive(bs.MANAGEMENT, octets, bm.NOW_S)) == (0x36, None)
+    octets = client.act(MethodDescriptor(70, bm.RELAY, 1), b"\x0f\x00", confirmed=False)
+    assert server.receive(bs.MANAGEMENT, octets, bm.NOW_S) is None
+    assert (bench.meter.message, bench.meter.relay) == (b"quietly", ControlState.DISCONNECTED)
+    assert not client.busy
+
+
+def test_the_server_reports_in_an_association_that_agreed_to_it():
+    bench = opened(SETTINGS["HLS-GMAC, ciphered"])
+    report = InformationReport((VariableName(bs.attribute(bm.ENERGY, 2)),), (b"\x11\x05",), b"20260101120000")
+    octets = bench.server.report(bs.MANAGEMENT, report)
+    assert octets[0] == 0x38
+    assert bench.client.receive(octets) == Notified(notification=report, protected=True)
+    with pytest.raises(LocalProtocolError, match="no association that is open"):
+        bench.server.report(bs.READER, report)
+    silent = opened(replace(SETTINGS["LLS"], conformance=SHORT_NAME_CONFORMANCE & ~Conformance.INFORMATION_REPORT))
+    with pytest.raises(LocalProtocolError, match="has not agreed to information reports"):
+        silent.server.report(bs.READER, report)
+    narrow = opened(replace(SETTINGS["LLS"], max_receive_pdu_size=20))
+    with pytest.raises(LocalProtocolError, match="the client takes 20"):
+        narrow.server.report(bs.READER, report)
+
+
+def test_a_client_changes_its_own_secret():
+    meter = bm.BenchMeter()
+    meter.security.secrets[bs.BOTH_NAMES] = published.PASSWORD
+    settings = replace(SETTINGS["LLS"], client_sap=bs.BOTH_NAMES)
+    bench = bm.Bench(settings, device=bs.DEVICE, meter=meter)
+    bench.associate()
+    denied = bench.run(bench.client.write([(0xFA40, b"\x09\x00")]))
+    assert denied == SetDone(results=(DataAccessResult.TYPE_UNMATCHED,))
+    new = axdr.encode(data.octets(b"87654321"))
+    assert bench.run(bench.client.write([(0xFA40, new)])) == SetDone(results=(SUCCESS,))
+    bench.run(bench.client.release())
+    assert not isinstance(bench.associate(), Associated)
+    again = bm.Bench(replace(settings, password=b"87654321"), device=bs.DEVICE, meter=meter)
+    assert isinstance(again.associate(), Associated)
+    gmac = opened(SETTINGS["HLS-GMAC, ciphered"])
+    refused = gmac.run(gmac.client.write([(0xFA40, new)]))
+    assert refused == SetDone(results=(DataAccessResult.READ_WRITE_DENIED,))
+
+
+@pytest.mark.parametrize("mechanism", [Mechanism.HLS_MD5, Mechanism.HLS_SHA1, Mechanism.HLS_SHA256])
+def test_every_secret_proves_itself_with_short_names(mechanism):
+    device = LogicalDevice(
+        name=lambda _meter: b"AML",
+        clients=[
+            ClientAccess(
+                client_sap=7,
+                role=Role.READER,
+                mechanism=mechanism,
+                contexts=frozenset({ApplicationContext.SN}),
+                conformance=SHORT_NAME_CONFORMANCE,
+                security_setup=0,
+            )
+        ],
+        objects=bm.objects(),
+        security=lambda meter: meter.security,
+    )
+    meter = bm.BenchMeter()
+    meter.security.secrets[7] = b"sesame, open"
+    settings = ClientSettings(
+        client_sap=7,
+        short_names=True,
+        mechanism=mechanism,
+        password=b"sesame, open",
+        security=bm.client_security(ciphered=False) if mechanism is Mechanism.HLS_SHA256 else None,
+    )
+    server = Server(device, meter, entropy=bm.challenge, challenge_octets=32)
+    client = Client(settings)
+    octets = client.associate(challenge=bytes(range(32)))
+    event = client.receive(server.receive(7, octets, bm.NOW_S))
+    assert isinstance(event, SendNext)
+    event = client.receive(server.receive(7, event.octets, bm.NOW_S))
+    assert isinstance(event, Associated)
+
+
+@given(octets=st.one_of(SHORT_NAMES.map(lambda sent: sent.encode()), st.binary(max_size=60)), cut=st.integers(0, 60))
+def test_whatever_comes_is_an_event_or_one_error(octets, cut):
+    client = asked(8, 16)
+    for received in (octets, octets[:cut]):
+        try:
+            client.receive(received)
+        except RemoteProtocolError:
+            continue
