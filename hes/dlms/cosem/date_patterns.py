@@ -219,7 +219,7 @@ def first_instant(local: LocalTime, civil: int) -> int:
 
 def next_instant(local: LocalTime, after_s: int, next_civil: Callable[[int], int | None]) -> int | None:
     """The first instant after `after_s` among those of the civil times that `next_civil` (from that one on) gives."""
-    civil: int | None = civil_s(local, after_s) - 60 * abs(local.dst_shift_min)
+    civil: int | None = civil_s(local, after_s) + 1  # what the wall showed by then has happened
     for _ in range(CANDIDATES_MAX):
         assert civil is not None
         civil = next_civil(civil)
