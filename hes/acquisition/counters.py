@@ -37,6 +37,27 @@ class Counters:
             if first >= end:  # somebody who asked at the same time may have had the later block already
                 self._blocks[key_ref] = (first, first + BLOCK)
 
+        return self._take(key_ref)
+
+    def next_counter(self, key_ref: str) -> int:
+        """The counter that would be given out next; 0 before `prepare`."""
+        return self._blocks.get(key_ref, (0, 0))[0]
+
+    async def move_up(self, key_ref: str, lowest: int) -> None:
+        """Go on at `lowest` or above: a device has said that it expects no less. It never goes down."""
+        used, end = self._blocks.get(key_ref, (0, 0))
+        if lowest <= used:
+            return
+        if lowest + RESERVE_BELOW <= end:
+            self._blocks[key_ref] = (lowest, end)
+            return
+        first = await patiently(
+            lambda: self._store.reserve_counters(key_ref, BLOCK, at_least=lowest), "reserve counters", key_ref=key_ref
+        )
+        if first >= self._blocks.get(key_ref, (0, 0))[1]:
+            self._blocks[key_ref] = (first, first + BLOCK)
+
+    def _take(self, key_ref: str) -> Callable[[], int]:
         def take() -> int:
             counter, stop = self._blocks[key_ref]
             if counter >= stop or counter >= INVOCATION_COUNTER_MAX:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -34,6 +34,7 @@ from hes.errors import (
     RemoteProtocolError,
     StoreError,
 )
+from hes.protocols.counter_recovery import CounterRecovery, open_recovering, read_counter_object
 from hes.protocols.dlms_cosem import DlmsSession
 from hes.protocols.gateway_route import MeterBusy, MeterSilent, MeterUnknown
 from hes.protocols.wrapper_session import ExchangeTimeout
@@ -147,10 +148,22 @@ class DeviceReader:
             self._tap.deciphered(self._clock.epoch_s(), session.name, direction, apdu)
 
         counters = await self._counters.prepare(meter.key_ref)
-        client = Client(settings, send_counter=counters, on_plain=reveal)
-        dlms = DlmsSession(client, exchange, self._entropy)
+
+        def make() -> DlmsSession:
+            return DlmsSession(Client(settings, send_counter=counters, on_plain=reveal), exchange, self._entropy)
+
+        async def read_expected() -> int:
+            public = ClientSettings(client_sap=meter.profile.counter_client or 0, server_sap=settings.server_sap)
+
+            async def in_the_clear(apdu: bytes) -> bytes:
+                self._leases.check(lease)
+                return await session.exchange(address, public.client_sap, public.server_sap, apdu)
+
+            asking = DlmsSession(Client(public), in_the_clear, self._entropy)
+            return await read_counter_object(asking, meter.profile.invocation_counter)
+
         try:
-            await dlms.open()
+            dlms = await self._open(make, read_expected, meter, ciphered=settings.security is not None)
         except AccessDenied as refusal:
             raise AssociationDenied(refusal.message, **refusal.fields) from refusal
         try:
@@ -159,6 +172,32 @@ class DeviceReader:
             await self._release(dlms, meter)
             raise
         await self._release(dlms, meter)
+
+    async def _open(
+        self,
+        make: Callable[[], DlmsSession],
+        read_expected: Callable[[], Awaitable[int]],
+        meter: Meter,
+        *,
+        ciphered: bool,
+    ) -> DlmsSession:
+        """An open association; where the meter expects a higher invocation counter, by going on from there."""
+
+        async def move_up(lowest: int) -> None:
+            before = self._counters.next_counter(meter.key_ref)
+            await self._counters.move_up(meter.key_ref, lowest)
+            log.warning("invocation_counter_moved_up", meter=meter.number, expected=lowest, ours=before)
+
+        if not ciphered:
+            dlms = make()
+            await dlms.open()
+            return dlms
+        recovery = CounterRecovery(
+            next_counter=lambda: self._counters.next_counter(meter.key_ref),
+            move_up=move_up,
+            read_expected=None if meter.profile.counter_client is None else read_expected,
+        )
+        return await open_recovering(make, recovery)
 
     async def _release(self, dlms: DlmsSession, meter: Meter) -> None:
         """Close the association. What has been read is read, whatever the meter says to that."""

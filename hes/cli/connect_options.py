@@ -23,7 +23,7 @@ from hes.cli.read_plan import (
     Credentials,
     client_settings,
 )
-from hes.cli.read_profile import choose_association, public_client, secrets_for
+from hes.cli.read_profile import choose_association, secrets_for
 from hes.cli.secrets import TITLE, DeviceSecrets, Secrets, key_option, secrets_option
 from hes.devices import profiles
 from hes.devices.profiles import DeviceProfile
@@ -184,7 +184,7 @@ def _plan(url: str, profile: DeviceProfile | None, credentials: Credentials, opt
     counter_object, public = options.counter_object, options.public_client
     if profile is not None:
         counter_object = counter_object or profile.invocation_counter
-        public = public_client(profile) if public is None else public
+        public = profile.counter_client if public is None else public
     hdlc = is_serial(url) if options.hdlc is None else options.hdlc
     plan = ConnectPlan(
         url=url,

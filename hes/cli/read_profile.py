@@ -57,13 +57,6 @@ def secrets_for(offer: AssociationOffer, credentials: Credentials) -> Credential
     return credentials if offer.ciphered else replace(credentials, key=b"", auth_key=b"")
 
 
-def public_client(profile: DeviceProfile) -> int | None:
-    """The client that reads the invocation counter, None where the profile has none without authentication."""
-    open_to_all = [offer for offer in profile.associations if offer.mechanism == "none"]
-    counting = [offer for offer in open_to_all if offer.rights == "counters"]
-    return next((offer.client_sap for offer in counting + open_to_all), None)
-
-
 def known_classes(profile: DeviceProfile) -> dict[bytes, int]:
     """The class of every object that the profile knows, by logical name: what is in it need not be looked up."""
     items = {bytes(item.obis): item.class_id for item in profile.items}

@@ -202,6 +202,13 @@ class DeviceProfile:
     gateway: GatewayAddressing
     objects: tuple[KnownObject, ...] = ()
 
+    @property
+    def counter_client(self) -> int | None:
+        """Client SAP that reads the invocation counter without authentication, None where there is none."""
+        open_to_all = [offer for offer in self.associations if offer.mechanism == "none"]
+        counting = [offer for offer in open_to_all if offer.rights == "counters"]
+        return next((offer.client_sap for offer in counting + open_to_all), None)
+
     def item(self, name: str) -> DataItem:
         """The data item called `name`; KeyError when the meter has none."""
         for item in self.items:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -195,3 +196,25 @@ def test_two_lanes_read_side_by_side_and_never_meet_at_a_meter(tmp_path: Path) -
     assert_all_true(out)
     assert out.totals.missing == {}
     assert "is held by" not in out.files["trace"].read_text()
+
+
+class _RestoredBackup(_Restarted):
+    """The second head-end starts on a database whose counters are those of a new one."""
+
+    def _head_end(self, store: SqliteStore, net: SimNet) -> HeadEnd:
+        if self.all_totals:
+            assert store.path is not None
+            with sqlite3.connect(store.path) as database:
+                database.execute("DELETE FROM invocation_counter")
+        return super()._head_end(store, net)
+
+
+def test_after_a_restored_backup_every_meter_is_read_from_the_counter_that_it_expects(tmp_path: Path) -> None:
+    run = _RestoredBackup(parse.parse_text(small()), RunOptions(folder=tmp_path))
+    run.shifts = [Shift(0, 5.1 * HOUR), Shift(5.2 * HOUR, 9.1 * HOUR)]
+    outcome = run.run(0.0)
+    assert_all_true(outcome)
+    assert (outcome.totals.due, outcome.totals.read) == (NIGHT + DAY, NIGHT + DAY)
+    assert outcome.totals.missing == {}
+    trace = outcome.files["trace"].read_text()
+    assert trace.count("invocation counter error") == 9, "each meter refuses the old counter once"

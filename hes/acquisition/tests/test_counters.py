@@ -114,3 +114,29 @@ def test_a_database_that_is_busy_is_asked_again_and_a_broken_one_is_not() -> Non
         assert broken.calls == 1
 
     run(main())
+
+
+class FaithfulStore(CounterStore):
+    """Begins a block where it is told to."""
+
+    async def reserve_counters(self, key_ref: str, count: int, *, at_least: int = 0) -> int:
+        self.next = max(self.next, at_least)
+        return await super().reserve_counters(key_ref, count, at_least=at_least)
+
+
+@pytest.mark.parametrize("expected", [1, 5, BLOCK - RESERVE_BELOW, BLOCK, 50_000])
+def test_a_counter_that_a_meter_expects_is_reached_and_none_is_used_twice(expected: int) -> None:
+    async def main() -> None:
+        store = FaithfulStore()
+        book = counters(store)
+        used = [(await book.prepare("key"))()]
+        await book.move_up("key", expected)
+        assert book.next_counter("key") >= max(expected, 2)
+        used += [(await book.prepare("key"))() for _ in range(2 * BLOCK)]
+        await book.move_up("key", 1)  # never down
+        used.append((await book.prepare("key"))())
+        assert used == sorted(set(used))
+        assert used[1] >= expected
+        assert used[-1] < store.next
+
+    run(main())

@@ -73,6 +73,11 @@ class AssociationRefused:
     refusal: Refusal | None = None
     hls_result: MethodResult | None = None
 
+    @property
+    def expected_invocation_counter(self) -> int | None:
+        """The counter that the server wants next, when that is why it refused."""
+        return self.refusal.invocation_counter if isinstance(self.refusal, ExceptionResponse) else None
+
     def error(self) -> AccessDenied:
         """The same as an exception to raise."""
         said = [value for value in (self.diagnostic, self.refusal, self.hls_result) if value is not None]

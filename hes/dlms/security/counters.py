@@ -8,6 +8,9 @@ Source: docs/protocols/dlms-application.md §5 (counters).
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from typing import Protocol
+
 from hes.dlms.security.control import INVOCATION_COUNTER_MAX
 from hes.dlms.security.errors import InvocationCounterError, SecurityError
 from hes.errors import LocalProtocolError
@@ -54,3 +57,57 @@ class ReplayWindow:
         if counter < lowest:
             raise InvocationCounterError(expected=lowest, received=counter)
         self._unverified = counter + 1
+
+
+class CounterStore(Protocol):
+    """Where a sender keeps how far its counters are reserved, for one key. What `save` has written survives a crash."""
+
+    @abstractmethod
+    def load(self) -> int:
+        """The first counter that was never reserved."""
+        ...
+
+    @abstractmethod
+    def save(self, first_free: int) -> None:
+        """Everything below `first_free` counts as used from now on; returns when that is safe."""
+        ...
+
+
+class ReservedCounter:
+    """Hands out counters from blocks that are reserved in a store before any of them is used.
+
+    A crash loses the rest of a block and repeats none. `block`: counters reserved at a time; a small one writes often,
+    a large one loses many.
+    """
+
+    __slots__ = ("_block", "_end", "_next", "_store")
+
+    def __init__(self, store: CounterStore, block: int = 128) -> None:
+        if block < 1:
+            raise LocalProtocolError("a block of counters has at least one")
+        self._store, self._block = store, block
+        self._next = self._end = store.load()
+
+    def __call__(self) -> int:
+        """The next counter. Raises LocalProtocolError when the key is used up."""
+        counter = self._next
+        if counter >= self._end:
+            self._reserve(counter)
+        self._next = counter + 1
+        return counter
+
+    def move_up(self, lowest: int) -> bool:
+        """Go on at `lowest`, what the receiver expects; True when that was higher. It never goes down."""
+        if lowest <= self._next:
+            return False
+        if lowest > self._end:
+            self._reserve(lowest)
+        self._next = lowest
+        return True
+
+    def _reserve(self, first: int) -> None:
+        if first >= INVOCATION_COUNTER_MAX:
+            raise LocalProtocolError("the invocation counter has run out; change the key")
+        end = min(first + self._block, INVOCATION_COUNTER_MAX)
+        self._store.save(end)
+        self._end = end
