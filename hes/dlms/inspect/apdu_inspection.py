@@ -23,7 +23,7 @@ from hes.dlms.inspect.long_transfers import GeneralBlocks, Outcome, Transfers, n
 from hes.dlms.inspect.meanings import Subject, subject_code
 from hes.dlms.inspect.node import Node, fault, fault_of
 from hes.dlms.inspect.noting_reader import UNKNOWN_NAME
-from hes.dlms.inspect.push_nodes import with_names
+from hes.dlms.inspect.push_nodes import with_list, with_names
 from hes.dlms.inspect.requests import ANSWERS, REFUSALS, RESPONSES, Asked, Requests
 from hes.dlms.inspect.sealed_nodes import InspectorKeys, head_nodes, is_sealed, open_sealed, take_apart
 from hes.dlms.selective_access import CaptureObject, EntrySelection, RangeSelection
@@ -160,7 +160,7 @@ class ApduInspection:
         if value is None:
             return node
         if tag == ApduTag.DATA_NOTIFICATION:
-            node = with_names(node)
+            node = with_list(node, octets, base, memory.known) or with_names(node)
         if isinstance(value, apdus.GeneralBlock):
             return self._general_block(value, node)
         if tag in ANSWERS:

@@ -125,8 +125,8 @@ def _is_number(cell: str) -> bool:
 
 def _line(node: Node, *, short: bool, types: bool) -> str:
     value = node.value
-    if short and len(value) > TEXT_LENGTH_MAX:
-        value = f"{value[:TEXT_LENGTH_MAX]}..." + (f" ({node.length} octets)" if node.length else "")
+    if short and node.length and len(value) > TEXT_LENGTH_MAX:
+        value = f"{value[:TEXT_LENGTH_MAX]}... ({node.length} octets)"
     text = f"{node.label}: {value}" if value else node.label
     if node.is_fault:
         text = f"!! {text}"

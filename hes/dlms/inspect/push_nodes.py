@@ -1,7 +1,7 @@
 """Values of a notification, which names nothing: an OBIS code in it says what the value behind it is.
 
 Makes push lists of (code, value) or of (code, value, (scaler, unit)), flat or as structures of structures. What is
-recognised is labelled; nothing is judged.
+recognised is labelled; nothing is judged. Where the object list of a push setup was seen and is as long, it names them.
 
 Source: docs/protocols/hdlc.md §8 (captures of four makes).
 """
@@ -13,11 +13,46 @@ from dataclasses import replace
 from typing import Final
 
 from hes.dlms.cosem.registers import ScalerUnit
+from hes.dlms.inspect.dressing import dressed
+from hes.dlms.inspect.knowledge import Knowledge
 from hes.dlms.inspect.node import Node
 from hes.dlms.obis import OBIS_OCTETS
 from hes.dlms.obis_names import name
+from hes.dlms.selective_access import CaptureObject
+from hes.dlms.xdlms.common import AttributeDescriptor
 
+PUSH_SETUP: Final = 40
 _CONTAINERS: Final = frozenset({"structure", "array"})
+
+
+def with_list(node: Node, octets: bytes, base: int, known: Knowledge) -> Node | None:
+    """The tree of a notification with its members called as a push setup lists them, in their unit; None where no list
+    fits. octets, base: of the APDU. The list is that of the setup which the members name, else the first as long."""
+    values = [index for index, child in enumerate(node.children) if child.type_name in _CONTAINERS]
+    if len(values) != 1:
+        return None
+    value = node.children[values[0]]
+    columns = _list_for(value, known)
+    if not columns:
+        return None
+    members = []
+    for child, column in zip(value.children, columns, strict=True):
+        start = child.offset - base
+        subject = AttributeDescriptor(column.class_id, column.obis, column.attribute)
+        named = replace(child, label=known.text(subject))
+        members.append(dressed(named, octets[start : start + child.length], subject, known))
+    children = list(node.children)
+    children[values[0]] = replace(value, children=tuple(members))
+    return replace(node, children=tuple(children))
+
+
+def _list_for(value: Node, known: Knowledge) -> tuple[CaptureObject, ...]:
+    said = {_obis(child) for child in value.children} - {b""}
+    fitting = {obis: columns for obis, columns in known.pushes.items() if len(columns) == len(value.children)}
+    for obis, columns in fitting.items():
+        if obis in said and any(column.class_id == PUSH_SETUP for column in columns):
+            return columns
+    return next(iter(fitting.values()), ())
 
 
 def with_names(node: Node) -> Node:
