@@ -35,6 +35,7 @@ FORMAT: Final = 1  # of the JSON: counts up when a field is taken away or change
 @key_option("--auth-key", "AMILOOP_AUTH_KEY", "Authentication key (GAK).")
 @key_option("--dedicated-key", "AMILOOP_DEDICATED_KEY", "Dedicated key, where the AARQ is not in the input.")
 @key_option("--broadcast-key", "AMILOOP_BROADCAST_KEY", "Global broadcast encryption key (GBEK).")
+@key_option("--master-key", "AMILOOP_MASTER_KEY", "Master key (KEK), for keys that come wrapped.")
 @click.option(
     "--system-title",
     "titles",
@@ -65,6 +66,7 @@ def decode(
     auth_key: bytes | None,
     dedicated_key: bytes | None,
     broadcast_key: bytes | None,
+    master_key: bytes | None,
     titles: tuple[bytes, ...],
     secrets: Secrets,
     *,
@@ -94,6 +96,7 @@ def decode(
         authentication=auth_key or secrets.get("auth_key"),
         dedicated=dedicated_key or secrets.get("dedicated_key"),
         broadcast=broadcast_key or secrets.get("broadcast_key"),
+        master=master_key or secrets.get("master_key"),
         titles=titles,
         devices={title: _device_keys(device, titles) for title, device in secrets.devices.items()},
     )
@@ -118,6 +121,7 @@ def _device_keys(device: DeviceSecrets, titles: tuple[bytes, ...]) -> InspectorK
         authentication=device.authentication_key,
         dedicated=device.dedicated_key,
         broadcast=device.broadcast_key,
+        master=device.master_key,
         titles=titles,
     )
 

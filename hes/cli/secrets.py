@@ -75,6 +75,7 @@ class DeviceSecrets:
     authentication_key: bytes = field(default=b"", repr=False)
     dedicated_key: bytes = field(default=b"", repr=False)
     broadcast_key: bytes = field(default=b"", repr=False)
+    master_key: bytes = field(default=b"", repr=False)
     password: bytes = field(default=b"", repr=False)
 
 
@@ -86,6 +87,7 @@ class Secrets:
         "auth_key": KEY,
         "dedicated_key": KEY,
         "broadcast_key": KEY,
+        "master_key": KEY,
         "system_title": TITLE,
         "meter_title": TITLE,
         "password": None,
@@ -97,6 +99,7 @@ class Secrets:
         "authentication_key": KEY,
         "dedicated_key": KEY,
         "broadcast_key": KEY,
+        "master_key": KEY,
         "password": None,
     }
 

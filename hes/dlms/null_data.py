@@ -46,11 +46,11 @@ def _filled(
 
 
 def _later(moment: bytes, seconds: int) -> bytes | None:
-    """A date-time `seconds` later, None for one that is not exact. Deviation and status stay what they are."""
+    """A date-time `seconds` later, None for one that is not exact. Hundredths, deviation and status stay what they are."""
     try:
         value = cosem_time.CosemDateTime.from_octets(moment)
         epoch_s = cosem_time.epoch_s(moment) + seconds
     except RemoteProtocolError:
         return None
     later = cosem_time.date_time_octets(epoch_s, value.deviation_min or 0)
-    return later[:9] + moment[9:]
+    return later[:8] + moment[8:]

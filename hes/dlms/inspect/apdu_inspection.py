@@ -18,6 +18,8 @@ from hes.dlms.codes import ApduTag, DataAccessResult
 from hes.dlms.inspect.acse_nodes import acse_node
 from hes.dlms.inspect.apdu_nodes import INITIATE_TAGS, Inspected, apdu_name, initiate_node, xdlms_node
 from hes.dlms.inspect.data_nodes import octets_as_date_time
+from hes.dlms.inspect.general_nodes import head_nodes as general_head_nodes
+from hes.dlms.inspect.general_nodes import signature_node
 from hes.dlms.inspect.knowledge import BUFFER, Knowledge
 from hes.dlms.inspect.long_transfers import GeneralBlocks, Outcome, Transfers, note_node
 from hes.dlms.inspect.meanings import Subject, subject_code
@@ -26,6 +28,7 @@ from hes.dlms.inspect.noting_reader import UNKNOWN_NAME
 from hes.dlms.inspect.push_nodes import with_list, with_names
 from hes.dlms.inspect.requests import ANSWERS, REFUSALS, RESPONSES, Asked, Requests
 from hes.dlms.inspect.sealed_nodes import InspectorKeys, head_nodes, is_sealed, open_sealed, take_apart
+from hes.dlms.security.general import read_general_signing
 from hes.dlms.selective_access import CaptureObject, EntrySelection, RangeSelection
 from hes.dlms.selective_access import decode as decode_selection
 from hes.errors import RemoteProtocolError
@@ -100,6 +103,8 @@ class ApduInspection:
             return self._acse(octets, base)
         if is_sealed(tag):
             return self._sealed(octets, base)
+        if tag == ApduTag.GENERAL_SIGNING:
+            return self._signed(octets, base)
         if tag in INITIATE_TAGS:
             return self._initiate(octets, base)
         return self._xdlms(octets, base)
@@ -144,6 +149,19 @@ class ApduInspection:
         elif found.plaintext:
             children.append(replace(self.node(found.plaintext, 0), space="offsets from its own start: deciphered"))
         return Node(label=name, offset=base, length=len(octets), children=tuple(children))
+
+    def _signed(self, octets: bytes, base: int) -> Node:
+        """A signed APDU: its head, what it holds, the signature. Who has the certificates checks that."""
+        name = apdu_name(octets)
+        try:
+            signing = read_general_signing(octets)
+        except RemoteProtocolError as error:
+            return Node(label=name, offset=base, length=len(octets), children=(fault_of(error, base),))
+        count = len(signing.content)
+        start = 1 + len(signing.signed) - count
+        inner = self.node(signing.content, base + start) if count else fault("nothing is signed", base + start)
+        children = (*general_head_nodes(octets, base), inner, signature_node(signing, octets, base))
+        return Node(label=name, offset=base, length=len(octets), children=children)
 
     # services
 

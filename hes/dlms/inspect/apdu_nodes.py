@@ -149,12 +149,9 @@ def _size_text(octets: int) -> str:
 
 
 def _unknown(octets: bytes, base: int, *, known_service: bool) -> Node:
-    named = octets[0] in ApduTag._value2member_map_
     if known_service:
         found = f"form {octets[1]} is not known" if len(octets) > 1 else "the APDU ends after its tag"
-        children: tuple[Node, ...] = (fault(found, base + 1),)
-    elif named:
-        children = (Node(label="not decoded yet", value=octets[1:].hex(), offset=base + 1, length=len(octets) - 1),)
+        child = fault(found, base + 1)
     else:
-        children = (fault(f"no APDU starts with {octets[0]:02X}", base, len(octets)),)
-    return Node(label=apdu_name(octets), offset=base, length=len(octets), children=children)
+        child = fault(f"no APDU starts with {octets[0]:02X}", base, len(octets))
+    return Node(label=apdu_name(octets), offset=base, length=len(octets), children=(child,))

@@ -61,6 +61,9 @@ class Transfers:
             return NOTHING
         head, raw, number, last = part
         key = (octets[0], invoke_id(octets[2]) if octets[0] in _WITH_INVOKE and len(octets) > 2 else 0)
+        before = self._under_way.get(key)
+        if before is not None and number == before.number == 1 and before.octets == raw:
+            return Outcome(note="repeats block 1")
         if head is not None and (number == 1 or octets[0] in _REQUESTS):
             if len(self._under_way) >= TRANSFERS_MAX:
                 del self._under_way[next(iter(self._under_way))]

@@ -8,9 +8,18 @@ from typing import Final
 
 from hes.dlms import axdr, security
 from hes.dlms.codes import ApduTag
+from hes.dlms.inspect import general_nodes
 from hes.dlms.inspect.node import Node, fault
 from hes.dlms.security import HEADER_OCTETS, TAG_OCTETS, EncryptionKeys, SecurityControl
 from hes.dlms.security.ciphering import PROTECTED_TAGS, KeyScope, read_general
+from hes.dlms.security.general import (
+    KEY_BROADCAST,
+    STATIC_UNIFIED,
+    AgreedKey,
+    KeyInfo,
+    WrappedKey,
+    read_general_ciphering,
+)
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 _GENERAL: Final = {ApduTag.GENERAL_GLO_CIPHERING: KeyScope.GLOBAL, ApduTag.GENERAL_DED_CIPHERING: KeyScope.DEDICATED}
@@ -32,15 +41,16 @@ class InspectorKeys:
     """What sealed APDUs may be opened with. Its repr shows no key.
 
     encryption, authentication: global keys (GUEK and GAK), b"" when not known. dedicated: keys given for dedicated
-    ciphering; those that an opened AARQ carries are found without. broadcast: GBEK. titles: system titles to try where
-    the octets do not say whose they are. devices: keys of one meter each, by its system title; for that meter they
-    stand before the others, which are tried on every device.
+    ciphering; those that an opened AARQ carries are found without. broadcast: GBEK. master: KEK, for keys that come
+    wrapped with their APDU. titles: system titles to try where the octets do not say whose they are. devices: keys of
+    one meter each, by its system title; for that meter they stand before the others, which are tried on every device.
     """
 
     encryption: bytes = field(default=b"", repr=False)
     authentication: bytes = field(default=b"", repr=False)
     dedicated: bytes = field(default=b"", repr=False)
     broadcast: bytes = field(default=b"", repr=False)
+    master: bytes = field(default=b"", repr=False)
     titles: tuple[bytes, ...] = ()
     devices: Mapping[bytes, InspectorKeys] = field(default_factory=dict, repr=False)
 
@@ -57,11 +67,25 @@ class InspectorKeys:
             return (general,)
         return (general, *(Bunch(keys, title) for title, keys in self.devices.items()))
 
-    def key(self, scope: KeyScope, dedicated: bytes) -> bytes:
-        """The block cipher key of that scope, b"" when it is not known. dedicated: the one seen on the wire."""
-        if scope is KeyScope.DEDICATED:
+    def key(self, sealed: Sealed, dedicated: bytes) -> bytes:
+        """The block cipher key of a protected APDU, b"" when it is not known. dedicated: the one seen on the wire."""
+        if sealed.scope is KeyScope.DEDICATED:
             return dedicated or self.dedicated
-        return self.broadcast if scope is KeyScope.BROADCAST else self.encryption
+        if isinstance(sealed.key_info, WrappedKey):
+            return _unwrapped(self.master, sealed.key_info.wrapped)
+        if isinstance(sealed.key_info, AgreedKey):
+            return b""
+        return self.broadcast if sealed.scope is KeyScope.BROADCAST else self.encryption
+
+
+def _unwrapped(master: bytes, wrapped: bytes) -> bytes:
+    """The key in a wrapped one; b"" without the master key, or with another."""
+    if not master:
+        return b""
+    try:
+        return security.unwrap_key(master, wrapped)
+    except (LocalProtocolError, RemoteProtocolError):
+        return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +101,8 @@ class Bunch:
 class Sealed:
     """A protected APDU taken apart. title: the sender's system title, b"" where the APDU does not carry it.
 
-    offset: where the sealed octets (SC | IC | ..) start.
+    offset: where the sealed octets (SC | IC | ..) start. header: authenticated besides, of general-ciphering, whose
+    key_info says how the key comes and stands at key_offset.
     """
 
     tag: int
@@ -85,6 +110,9 @@ class Sealed:
     title: bytes
     offset: int
     octets: bytes
+    header: bytes = b""
+    key_info: KeyInfo | None = None
+    key_offset: int = 0
 
     @property
     def control(self) -> SecurityControl:
@@ -96,12 +124,14 @@ class Sealed:
 
 
 def is_sealed(tag: int) -> bool:
-    return tag in SCOPES
+    return tag in SCOPES or tag == ApduTag.GENERAL_CIPHERING
 
 
 def take_apart(octets: bytes) -> Sealed:
     """The parts of a protected APDU. Raises RemoteProtocolError when its lengths do not fit."""
     tag = octets[0]
+    if tag == ApduTag.GENERAL_CIPHERING:
+        return _general_ciphering(octets)
     if tag in _GENERAL:
         general = read_general(octets)
         title, sealed = general.system_title, general.sealed
@@ -120,9 +150,32 @@ def take_apart(octets: bytes) -> Sealed:
     return Sealed(tag, scope, title, len(octets) - len(sealed), sealed)
 
 
+def _general_ciphering(octets: bytes) -> Sealed:
+    found = read_general_ciphering(octets)
+    if len(found.sealed) < HEADER_OCTETS:
+        raise RemoteProtocolError(
+            f"a protected APDU has a head of {HEADER_OCTETS} octets, this has {len(found.sealed)}",
+            octet_offset=len(octets),
+        )
+    info = found.key_info
+    if isinstance(info, WrappedKey):
+        scope = KeyScope.WRAPPED
+    elif isinstance(info, AgreedKey):
+        scope = KeyScope.STATIC if info.parameters == STATIC_UNIFIED else KeyScope.ONE_PASS
+    else:
+        scope = KeyScope.BROADCAST if info is not None and info.key_id == KEY_BROADCAST else KeyScope.GLOBAL
+    start, key_at = len(octets) - len(found.sealed), 1 + len(found.associated)
+    return Sealed(
+        ApduTag.GENERAL_CIPHERING, scope, found.head.originator, start, found.sealed, found.associated, info, key_at
+    )
+
+
 def head_nodes(sealed: Sealed, base: int) -> Iterator[Node]:
     """Title, security control, invocation counter, content and tag, as they stand."""
-    if sealed.title:
+    if sealed.header:
+        yield from general_nodes.head_nodes(bytes((sealed.tag,)) + sealed.header, base)
+        yield general_nodes.key_info_node(sealed.key_info, base + sealed.key_offset)
+    elif sealed.title:
         place = base + sealed.offset - len(sealed.title) - 1
         yield Node(label="system title", value=sealed.title.hex(), plain=sealed.title.hex(), offset=place, length=8)
     control, place = sealed.control, base + sealed.offset
@@ -184,7 +237,7 @@ def open_sealed(
     reason = ""
     is_bound = is_proven
     for bunch in bunches:
-        key = bunch.keys.key(sealed.scope, dedicated)
+        key = bunch.keys.key(sealed, dedicated)
         if not key or (sealed.control.authenticated and not bunch.keys.authentication):
             continue
         candidates = _titles(sealed, bunch, known)
@@ -217,7 +270,7 @@ def _try(sealed: Sealed, key: bytes, authentication: bytes, titles: Sequence[byt
     reason = ""
     for title in titles:
         try:
-            _, _, plaintext = security.unseal(sealed.octets, pair, title)
+            _, _, plaintext = security.unseal(sealed.octets, pair, title, sealed.header)
         except RemoteProtocolError as error:
             reason = error.message
             continue
@@ -225,6 +278,13 @@ def _try(sealed: Sealed, key: bytes, authentication: bytes, titles: Sequence[byt
             return plaintext
         reason = "what comes out is no APDU: another key or another system title"
     return reason
+
+
+_MISSING: Final = {
+    KeyScope.WRAPPED: "the key is wrapped, and the master key is not given or another",
+    KeyScope.ONE_PASS: "the key was agreed on, private keys are not taken here",
+    KeyScope.STATIC: "the key was agreed on, private keys are not taken here",
+}
 
 
 def _unopened(sealed: Sealed, reason: str, base: int, *, is_bound: bool) -> Opened:
@@ -237,7 +297,7 @@ def _unopened(sealed: Sealed, reason: str, base: int, *, is_bound: bool) -> Open
         if sealed.octets[HEADER_OCTETS:end]:
             return Opened(sealed.octets[HEADER_OCTETS:end])
     if is_unknown:
-        text = reason or f"no {sealed.scope.value} keys are given"
+        text = reason or _MISSING.get(sealed.scope, f"no {sealed.scope.value} keys are given")
     else:
         text = "the keys that are given do not open it"
     return Opened(reason=Node(label="sealed", value=text))

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hes.dlms import apdu, axdr, data, gateway, wrapper
-from hes.dlms.codes import DataAccessResult
+from hes.dlms.codes import ApduTag, DataAccessResult
 from hes.dlms.inspect.apdu_inspection import NESTING_MAX
 from hes.dlms.inspect.conversation import Conversation
 from hes.dlms.inspect.data_nodes import data_node
@@ -335,10 +335,10 @@ def test_unknown_numbers_are_shown_and_are_no_faults() -> None:
     assert not list(faults(tree))
 
 
-def test_a_service_that_is_not_decoded_yet_is_named() -> None:
-    assert inspect("D94000000100010100030100010800FF020100").label == "access-request"
-    assert find(inspect("E0810001000100"), "block number acknowledged").value == "1"
-    assert find(inspect("DF0000"), "not decoded yet").value == "0000"
+def test_every_apdu_that_has_a_tag_is_decoded() -> None:
+    for tag in ApduTag:
+        said = [found.value for found in faults(inspect(bytes((tag, 0, 0)).hex()))]
+        assert not any("no APDU starts with" in value for value in said), tag.name
 
 
 def test_a_key_that_was_given_for_no_device_leaves_the_apdu_sealed() -> None:
