@@ -46,7 +46,7 @@ def _filled(
 
 
 def _later(moment: bytes, seconds: int) -> bytes | None:
-    """A date-time `seconds` later, None for one that is not exact. Hundredths, deviation and status stay what they are."""
+    """A date-time `seconds` later, None for one that is not exact. Hundredths, deviation and status stay."""
     try:
         value = cosem_time.CosemDateTime.from_octets(moment)
         epoch_s = cosem_time.epoch_s(moment) + seconds
