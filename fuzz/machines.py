@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final
 
-from fuzz import pairs, repair
+from fuzz import pairs, repair, short_names
 from fuzz.target import Feed, Target
 from hes.dlms import apdu
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
@@ -261,6 +261,7 @@ def targets(apdus: Callable[[], Sequence[bytes]], frames: Callable[[], Sequence[
                 ("hdlc_client", _hdlc_client, ("hes.dlms.hdlc.client_link",)),
             )
         ),
+        *short_names.targets(apdus),
         *pairs.targets(lambda: line() + requests()[::4], ASKING),
         Target(name="sign_on", session=_sign_on, weight=0.3, stateful=True, may_raise=(),
                examples=lambda: [b"/?!\r\n", b"/AML5\\2METER\r\n", b"\x06252\r\n"],

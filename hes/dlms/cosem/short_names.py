@@ -24,8 +24,8 @@ RESERVED_BASES: Final = {  # by class and logical name
     (12, Obis.parse("0.0.40.0.0.255")): ASSOCIATION_SN_BASE,
     (9, Obis.parse("0.0.10.0.125.255")): 0xFB00,  # broadcast receiver script table [M]
     (17, Obis.parse("0.0.41.0.0.255")): 0xFC00,
+    (3, Obis.parse("0.0.42.0.0.255")): 0xFD00,  # in old meters
     (1, Obis.parse("0.0.42.0.0.255")): 0xFD00,
-    (3, Obis.parse("0.0.42.0.0.255")): 0xFD00,
 }
 BASE_FIRST: Final = 0x0100
 BASE_END: Final = ASSOCIATION_SN_BASE
