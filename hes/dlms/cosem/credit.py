@@ -18,13 +18,14 @@ from hes.dlms.cosem.access import READERS, Role
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import ActionReply, Attribute, Method
 from hes.dlms.cosem.credit_rules import AMOUNT_MAX, AMOUNT_MIN, CONFIGURATION_BITS, CreditState, CreditType
+from hes.dlms.cosem.date_patterns import civil_s, first_instant
 from hes.dlms.cosem.device_time import TICK_S, handled_own_s
 from hes.dlms.cosem.inner_calls import number, octet_string
 from hes.dlms.cosem.interface_classes import CLASSES
 from hes.dlms.cosem.object_state import StatefulObject
 from hes.dlms.cosem.payment_links import accounts_of, amount, bits_of
 from hes.dlms.cosem.stateful_method import Answer, no_parameters
-from hes.dlms.cosem.time_windows import civil_s, epoch_s_of, next_match
+from hes.dlms.cosem.time_windows import next_match
 from hes.dlms.cosem_time import CosemDateTime
 from hes.dlms.data import Data, Tag
 from hes.dlms.obis import Obis
@@ -141,7 +142,7 @@ def next_instant(context: Context[I], pattern: bytes) -> float | None:
     timekeeper = context.device.timekeeper
     local = timekeeper.local(context)
     found = next_match(pattern, civil_s(local, handled_own_s(context)) + 1)
-    return None if found is None else timekeeper.world_s(context, epoch_s_of(local, found))
+    return None if found is None else timekeeper.world_s(context, first_instant(local, found))
 
 
 def is_instant(context: Context[I], pattern: bytes) -> bool:
@@ -149,7 +150,7 @@ def is_instant(context: Context[I], pattern: bytes) -> bool:
     if pattern[:9] == b"\xff" * 9:
         return False
     timekeeper = context.device.timekeeper
-    now_civil = civil_s(timekeeper.local(context), timekeeper.own_s(context) + TICK_S / 2)
+    now_civil = civil_s(timekeeper.local(context), int(timekeeper.own_s(context) + TICK_S / 2))
     return next_match(pattern, now_civil) == now_civil
 
 

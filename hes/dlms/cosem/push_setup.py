@@ -21,6 +21,7 @@ from hes.dlms.cosem.access import READERS, Role
 from hes.dlms.cosem.clock import NO_DATE_TIME
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import Method
+from hes.dlms.cosem.date_patterns import civil_s, first_instant
 from hes.dlms.cosem.interface_classes import CLASSES
 from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.cosem.monitored_value import NOTHING
@@ -35,7 +36,7 @@ from hes.dlms.cosem.push_settings import (
     RepetitionDelay,
 )
 from hes.dlms.cosem.stateful_method import no_parameters, stateful_method
-from hes.dlms.cosem.time_windows import TimeWindow, civil_s, epoch_s_of, next_open
+from hes.dlms.cosem.time_windows import TimeWindow, next_open
 from hes.dlms.data import Data, Tag
 from hes.dlms.obis import Obis
 from hes.dlms.security import SecurityControl
@@ -200,11 +201,11 @@ class PushSetup(StatefulObject[I, PushState]):
                 return world_s
             local = timekeeper.local(context)
             own_s = timekeeper.own_s(context) + world_s - context.now_s
-            now_civil = civil_s(local, own_s)
+            now_civil = civil_s(local, int(own_s))
             opened = next_open(state.windows, now_civil)
             if opened is None or opened == now_civil:
                 return None if opened is None else world_s
-            return timekeeper.world_s(context, epoch_s_of(local, opened))
+            return timekeeper.world_s(context, first_instant(local, opened))
 
         return opens_at
 

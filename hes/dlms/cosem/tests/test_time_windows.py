@@ -4,17 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hes.dlms.cosem.local_time import LocalTime
 from hes.dlms.cosem.time_windows import (
     TimeWindow,
-    civil_s,
-    epoch_s_of,
     is_open,
     next_match,
     next_open,
     previous_match,
 )
-from hes.dlms.tests.bench_meter import AMSTERDAM
 
 
 def at(text):
@@ -113,14 +109,3 @@ def test_matches_follow_and_precede_each_other(civil, hour, minute, second, week
     assert previous_match(wanted, found) == found
     before = previous_match(wanted, civil)
     assert before is None or (before <= civil and next_match(wanted, before) == before)
-
-
-@pytest.mark.parametrize("local", [AMSTERDAM, LocalTime(standard_deviation_min=300, dst_shift_min=0)])
-@pytest.mark.parametrize("instant", ["2024-07-15T12:00:00", "2024-12-15T23:30:00"])
-def test_civil_seconds_and_back(local, instant):
-    assert epoch_s_of(local, civil_s(local, at(instant))) == at(instant)
-
-
-def test_summer_time_shows_on_the_wall():
-    assert civil_s(AMSTERDAM, at("2024-07-15T12:00:00")) == at("2024-07-15T14:00:00")
-    assert civil_s(AMSTERDAM, at("2024-12-15T12:00:00")) == at("2024-12-15T13:00:00")
