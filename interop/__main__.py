@@ -24,11 +24,11 @@ def main() -> int:
     make = combinations.diagonal if options.lean else combinations.every
     began_s = time.perf_counter()
     cells = []
-    for title, run, peers, styles, role in (
-        ("they read the reference meter", matrix.run, combinations.PEERS, combinations.STYLES, "client"),
-        ("we read their servers", against_servers.run, combinations.SERVERS, against_servers.STYLES, "server"),
+    for title, run, peers, role in (
+        ("they read the reference meter", matrix.run, combinations.PEERS, "client"),
+        ("we read their servers", against_servers.run, combinations.SERVERS, "server"),
     ):
-        chosen = [each for each in make(peers, styles, role) if options.only in each.name]
+        chosen = [each for each in make(peers, combinations.STYLES, role) if options.only in each.name]
         print(f"{title:<{NAMES}}" + " ".join(f"{name[:8]:<8}" for name in COLUMNS))
         done = run(chosen, lambda combination, row: print(line(combination, row), flush=True))
         print_causes(done)

@@ -18,9 +18,6 @@ from interop.places import PAST_ALL, Offer
 
 PLAIN, CIPHERED = 32, 64
 """First client SAP without and with ciphering, in every server's process; the number of the mechanism is added."""
-STYLES = ("ln",)
-NOT_YET = ("access_get", "access")
-"""What our client cannot do."""
 MODULES = {"pydlms-client": "interop.pydlms_server"}
 
 
@@ -49,7 +46,7 @@ def run(combinations: Iterable[Combination], progress: Progress | None = None) -
             row = in_turn(
                 partial(make_peer, offers[which], each),
                 each.name,
-                [name for name in each.operations if name not in NOT_YET],
+                list(each.operations),
             )
             matrix.rows[each] = row
             if progress is not None:

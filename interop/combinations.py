@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import product
+from itertools import cycle, product
 from typing import Any, Final
 
 PEERS: Final = ("gurux-dlms", "pydlms-client")
@@ -21,8 +21,10 @@ MECHANISMS: Final = {
 }
 """By security suite."""
 GBT_MECHANISMS: Final = ("none", "hls-gmac", "hls-ecdsa")
-PROTECTIONS: Final = ("plain", "authenticated", "encrypted", "both")
-SCOPES: Final = ("glo", "ded", "general-glo", "general-ded")
+PROTECTIONS: Final = ("plain", "authenticated", "encrypted", "both", "signed")
+SCOPES: Final = ("glo", "ded", "general-glo", "general-ded", "general-ciphering", "general-signing")
+"""Keys and forms: service-specific or general APDUs under the global or the dedicated key; general-ciphering under the
+global key; plain ones inside general-signing, in an association that was opened with everything ciphered."""
 
 OPERATIONS: Final = (
     "register",
@@ -46,6 +48,8 @@ RULES: Final = (
     "a dedicated key travels in the InitiateRequest, which has to be encrypted: authentication alone allows none",
     "suites 1 and 2 with the mechanisms that use their keys: GMAC and ECDSA; ECDSA is none of suite 0",
     "general block transfer with long values only, and with none, GMAC and ECDSA: cutting knows no mechanism",
+    "general-ciphering and general-signing with pydlms-client alone: gurux-dlms cannot be told to send them; signing "
+    "wants the keys of suites 1 and 2",
     "ACCESS has no tag of its own under glo and ded, and is no service of short names",
 )
 
@@ -91,7 +95,7 @@ def every(
     """All that make sense, by RULES."""
     for peer, framing, style, suite in product(peers, FRAMINGS, styles, MECHANISMS):
         for mechanism, protection in product(mechanisms(style, suite), PROTECTIONS):
-            for scope in scopes(protection):
+            for scope in scopes(peer, protection, suite):
                 yield Combination(peer, framing, mechanism, protection, scope, suite, style, role)
 
 
@@ -101,27 +105,34 @@ def mechanisms(style: str, suite: int) -> tuple[str, ...]:
     return MECHANISMS[suite]
 
 
-def scopes(protection: str) -> tuple[str, ...]:
+def scopes(peer: str, protection: str, suite: int) -> tuple[str, ...]:
+    """What goes with a protection, by RULES."""
     if protection == "plain":
         return ("",)
-    if protection == "authenticated":
-        return ("glo", "general-glo")
-    return SCOPES
+    wide = peer == "pydlms-client"
+    if protection == "signed":
+        return ("general-signing",) if wide and suite else ()
+    dedicated = () if protection == "authenticated" else ("ded", "general-ded")
+    return ("glo", "general-glo", *dedicated, *(("general-ciphering",) if wide else ()))
 
 
 def diagonal(
     peers: tuple[str, ...] = PEERS, styles: tuple[str, ...] = STYLES, role: str = "client"
 ) -> Iterator[Combination]:
-    """A few that together have, for each peer, every mechanism of every suite in every style, all framings, and all
-    protections with all scopes.
+    """A few that together have, for each peer, every mechanism of every suite in every style, both framings, and every
+    protection and scope.
     """
-    ways = [(protection, scope) for protection in PROTECTIONS for scope in scopes(protection)]
     for peer in peers:
         chosen = [
             (style, suite, mechanism)
             for style, suite in product(styles, MECHANISMS)
             for mechanism in mechanisms(style, suite)
         ]
+        turns = {suite: cycle(ways_of(peer, suite)) for suite in MECHANISMS}
         for place, (style, suite, mechanism) in enumerate(chosen):
-            protection, scope = ways[place % len(ways)]
+            protection, scope = next(turns[suite])
             yield Combination(peer, FRAMINGS[place % 2], mechanism, protection, scope, suite, style, role)
+
+
+def ways_of(peer: str, suite: int) -> list[tuple[str, str]]:
+    return [(protection, scope) for protection in PROTECTIONS for scope in scopes(peer, protection, suite)]

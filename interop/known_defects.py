@@ -115,6 +115,15 @@ DEFECTS: Final = (
         reproduction="test_pydlms_wants_the_bare_value_in_the_blocks_of_a_long_read",
     ),
     Defect(
+        sign="P1",
+        peer="pydlms-client",
+        operations=("range", "entry", "long_set", "long_get"),
+        where=lambda each: each.style == "sn" and each.role == "server",
+        says="result choice",
+        what="the blocks of a long read with short names hold the bare value, and not results as a recorded meter's do",
+        reproduction="test_the_simulator_of_pydlms_puts_the_bare_value_in_the_blocks_of_a_long_read",
+    ),
+    Defect(
         sign="P2",
         peer="pydlms-client",
         operations=EVERY,

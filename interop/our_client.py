@@ -6,10 +6,11 @@ import asyncio
 from typing import Any
 
 from hes.dlms import axdr, data, selective_access
-from hes.dlms.apdu import AttributeDescriptor
+from hes.dlms.apdu import AccessKind, AccessSpecification, AttributeDescriptor, MethodDescriptor
 from hes.dlms.client import Client
-from hes.dlms.client.settings import ClientSecurity, ClientSettings
-from hes.dlms.codes import Mechanism
+from hes.dlms.client.events import AccessOutcome
+from hes.dlms.client.settings import CLIENT_CONFORMANCE, ClientSecurity, ClientSettings
+from hes.dlms.codes import Conformance, Mechanism
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, object_list_from_value
 from hes.dlms.cosem.local_time import UTC
 from hes.dlms.cosem.registers import ScalerUnit
@@ -21,6 +22,7 @@ from hes.dlms.security.certificates import CertificateType
 from hes.dlms.security.ciphering import CipheringStyle
 from hes.dlms.security.hls import TITLED
 from hes.entropy import SystemEntropy
+from hes.errors import AccessDenied
 from hes.protocols.dlms_cosem import DlmsSession
 from hes.protocols.hdlc_session import HdlcSession
 from hes.protocols.wrapper_session import WrapperSession
@@ -28,14 +30,16 @@ from interop.places import PUBLIC, TIME_LIMIT_S, Offer, place
 from sim.reference import known_keys, load_profile, objects
 
 CONTROLS = {"authenticated": AUTHENTICATED, "encrypted": ENCRYPTED, "both": AUTHENTICATED_ENCRYPTED}
-STYLES = {
-    "": CipheringStyle.SERVICE_SPECIFIC,
-    "glo": CipheringStyle.SERVICE_SPECIFIC,
-    "ded": CipheringStyle.SERVICE_SPECIFIC,
+GENERAL = {
     "general-glo": CipheringStyle.GENERAL_GLO,
     "general-ded": CipheringStyle.GENERAL_GLO,
+    "general-ciphering": CipheringStyle.GENERAL_CIPHERING,
 }
 DATA, REGISTER, PROFILE, CLOCK, ASSOCIATION, RELAY = 1, 3, 7, 8, 15, 70
+OBJECTS = {str(column.obis): column.class_id for column in load_profile.COLUMNS} | {
+    str(objects.LOAD_PROFILE): PROFILE,
+    str(objects.RELAY): RELAY,
+}
 COUNTER = Obis.parse("0.0.43.1.0.255")
 
 
@@ -65,8 +69,12 @@ class OurPeer:
             )
         await asyncio.get_running_loop().create_connection(lambda: line, *place(self._offer))
         self._line = line
+        entropy = SystemEntropy()
         self._dlms = DlmsSession(
-            Client(settings, send_counter=self._counter), line.exchange, SystemEntropy(), next_answer=line.next_answer
+            Client(settings, send_counter=self._counter, entropy=entropy.octets),
+            line.exchange,
+            entropy,
+            next_answer=line.next_answer,
         )
         await self.dlms.open()
 
@@ -130,10 +138,45 @@ class OurPeer:
         clock, value = (axdr.decode_value(octets)[0] for _, octets in self._runner.run(self.dlms.get_list(wanted)))
         return UTC.epoch_s(clock), value
 
+    def access_get(self) -> tuple[float, int]:
+        clock, value = self._access([read(CLOCK, load_profile.CLOCK), read(REGISTER, load_profile.EXPORT)])
+        return UTC.epoch_s(axdr.decode_value(clock.data)[0]), int(axdr.decode_value(value.data)[0])
+
+    def access(self, octets: bytes) -> tuple[float, bool]:
+        writing = AccessSpecification(AccessKind.SET, AttributeDescriptor(DATA, objects.WRITTEN, 2))
+        invoking = AccessSpecification(AccessKind.ACTION, MethodDescriptor(RELAY, objects.RELAY, 2))
+        outcomes = self._access(
+            [
+                read(CLOCK, load_profile.CLOCK),
+                (writing, axdr.encode(data.octets(octets))),
+                (invoking, axdr.encode(data.i8(0))),
+            ]
+        )
+        clock = UTC.epoch_s(axdr.decode_value(outcomes[0].data)[0])
+        return clock, all(outcome.succeeded for outcome in outcomes)
+
+    def _access(self, asked: list[tuple[AccessSpecification, bytes | None]]) -> tuple[AccessOutcome, ...]:
+        return self._runner.run(self.dlms.access(asked))
+
     def object_names(self) -> set[str]:
-        return {
-            str(entry.logical_name) for entry in object_list_from_value(self.value(ASSOCIATION, CURRENT_ASSOCIATION))
-        }
+        if self._settings.short_names:
+            return {name for name in OBJECTS if self._has(name)}
+        value = self.value(ASSOCIATION, CURRENT_ASSOCIATION)
+        return {str(entry.logical_name) for entry in object_list_from_value(value)}
+
+    def _has(self, name: str) -> bool:
+        """Whether the list that was read when the association was opened names it."""
+        names = self.dlms.client.names
+        assert names is not None
+        try:
+            names.attribute(AttributeDescriptor(OBJECTS[name], Obis.parse(name), 2))
+        except AccessDenied:
+            return False
+        return True
+
+
+def read(class_id: int, obis: bytes) -> tuple[AccessSpecification, None]:
+    return AccessSpecification(AccessKind.GET, AttributeDescriptor(class_id, obis, 2)), None
 
 
 def mechanism_of(name: str) -> Mechanism:
@@ -159,7 +202,8 @@ def settings(combination: dict[str, Any], client_sap: int) -> ClientSettings:
             suite=suite,
             pairs=pairs,
             control=CONTROLS.get(protection, AUTHENTICATED_ENCRYPTED),
-            style=STYLES[scope],
+            style=GENERAL.get(scope, CipheringStyle.SERVICE_SPECIFIC),
+            signed=protection == "signed",
             dedicated=scope in ("ded", "general-ded"),
             ciphered=protection != "plain",
         )
@@ -169,7 +213,16 @@ def settings(combination: dict[str, Any], client_sap: int) -> ClientSettings:
         password=b"" if mechanism is Mechanism.NONE else known_keys.PASSWORD,
         security=security,
         manufacturer_hls=known_keys.manufacturer_proof if mechanism is Mechanism.HLS else None,
+        short_names=combination["style"] == "sn",
+        **general_blocks(combination["style"]),
     )
+
+
+def general_blocks(style: str) -> dict[str, Any]:
+    if style != "gbt":
+        return {}
+    offered = CLIENT_CONFORMANCE | Conformance.GENERAL_BLOCK_TRANSFER
+    return {"conformance": offered, "prefers_general_blocks": True, "general_block_window": 3}
 
 
 def counter(offer: Offer) -> int:

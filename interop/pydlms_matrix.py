@@ -34,8 +34,20 @@ POLICIES = {
     "authenticated": SecurityPolicy.AUTHENTICATED,
     "encrypted": SecurityPolicy.ENCRYPTED,
     "both": SecurityPolicy.AUTHENTICATED_ENCRYPTED,
+    "signed": SecurityPolicy.AUTHENTICATED_ENCRYPTED,
 }
-ENVELOPES = {"": "glo", "glo": "glo", "ded": "glo", "general-glo": "general-glo", "general-ded": "general-glo"}
+ENVELOPES = {
+    "": "glo",
+    "glo": "glo",
+    "ded": "glo",
+    "general-glo": "general-glo",
+    "general-ded": "general-glo",
+    "general-ciphering": "general-ciphering",
+    "general-signing": "general-signing",
+}
+READING = {"general_aad": "with-header", "signing_form": "length-prefixed-content"}
+"""The Green Book's reading of general-ciphering and general-signing, which is ours; its default is Gurux's
+(docs/interop.md)."""
 P_256_OCTETS = 32
 DATA, REGISTER, PROFILE, CLOCK, RELAY = 1, 3, 7, 8, 70
 
@@ -88,6 +100,7 @@ def make_client(offer: Offer, combination: dict[str, Any], entry: dict[str, Any]
             invocation_counter=counter(offer, entry["setup"]) + PAST_ALL,
             suite=combination["suite"],
             policy=POLICIES[protection],
+            **READING,
             **signing,
         )
         settings["ciphered_context"] = protection != "plain"

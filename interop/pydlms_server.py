@@ -21,7 +21,7 @@ from pydlms.simulator import ClientProfile, MeterSimulator, serve
 
 from hes.dlms.security.certificates import CertificateType
 from interop.places import moment
-from interop.pydlms_matrix import POLICIES
+from interop.pydlms_matrix import POLICIES, READING
 from sim.reference import known_keys, load_profile, objects
 from sim.reference.load_profile import PERIOD_S, ROWS_AT_START, true_row
 from sim.reference.meter import MESSAGE_OCTETS
@@ -51,12 +51,14 @@ def simulator(suite: int, protection: str) -> MeterSimulator:
         client_system_title=SYSTEM_TITLE,
         suite=suite,
         policy=POLICIES[protection],
+        **READING,
     )
     meter.last_client_ic = 0
     if suite:
         kind = CertificateType.DIGITAL_SIGNATURE
         meter.signing_key = known_keys.private_key("meter", kind, suite)
         public = known_keys.private_key("client", kind, suite).public_key()
+        meter.security.signing_key, meter.security.peer_signing_key = meter.signing_key, public
         meter.clients[PLAIN + Mechanism.HLS_ECDSA] = ClientProfile(Mechanism.HLS_ECDSA, client_public_key=public)
         meter.clients[CIPHERED + Mechanism.HLS_ECDSA] = ClientProfile(
             Mechanism.HLS_ECDSA, ciphered=True, client_public_key=public
@@ -70,7 +72,8 @@ def simulator(suite: int, protection: str) -> MeterSimulator:
 
 
 def conformance() -> Conformance:
-    return Conformance.default_ln() | Conformance.GENERAL_PROTECTION | Conformance.ACCESS
+    names = Conformance.default_ln() | Conformance.default_sn()
+    return names | Conformance.GENERAL_PROTECTION | Conformance.ACCESS | Conformance.GENERAL_BLOCK_TRANSFER
 
 
 def fill(meter: MeterSimulator) -> None:

@@ -19,7 +19,7 @@ from interop.outcomes import OK
 pytestmark = pytest.mark.xdist_group("live matrix")
 
 DIAGONAL = tuple(combinations.diagonal())
-SERVERS_DIAGONAL = tuple(combinations.diagonal(SERVERS, against_servers.STYLES, "server"))
+SERVERS_DIAGONAL = tuple(combinations.diagonal(SERVERS, STYLES, "server"))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ pytest.importorskip("pydlms")
 
 from pydlms.apdu import sn
 from pydlms.apdu.acse import AARE, AARQ, ApplicationContext
-from pydlms.apdu.xdlms import ActionRequestNormal, InitiateRequest, MethodDescriptor, decode_apdu
+from pydlms.apdu.xdlms import ActionRequestNormal, Conformance, InitiateRequest, MethodDescriptor, decode_apdu
 from pydlms.association import Association, AssociationSettings
 from pydlms.cosem.data import DlmsData
 from pydlms.exceptions import DecodeError
@@ -32,6 +32,17 @@ def test_pydlms_wants_the_bare_value_in_the_blocks_of_a_long_read() -> None:
     assert association.sn_read_value(sn.decode_sn_apdu(bare), "a name").value == "KFM00000001"
     with pytest.raises(DecodeError):
         association.sn_read_value(sn.decode_sn_apdu(RECORDED), "a name")
+
+
+def test_the_simulator_of_pydlms_puts_the_bare_value_in_the_blocks_of_a_long_read() -> None:
+    meter = MeterSimulator(b"PYDSERVR", max_pdu=64, conformance=Conformance.default_sn())
+    meter.add_object(1, "0.0.96.13.0.255", {2: DlmsData.octet_string(bytes(100))}, base_name=0x100)
+    session = _Session(client_sap=16)
+    aarq = AARQ(ApplicationContext.SN, InitiateRequest(Conformance.default_sn()).to_bytes())
+    meter.handle(aarq.to_bytes(), session)
+    (block,) = sn.decode_sn_apdu(meter.handle(sn.ReadRequest([sn.VariableName(0x108)]).to_bytes(), session)).results
+    assert not block.block_last
+    assert block.raw_data[:2] == b"\x09\x64"  # and not 01 00 09 64, as RECORDED begins
 
 
 def test_the_simulator_of_pydlms_proves_itself_with_suite_0_under_every_suite() -> None:
