@@ -135,4 +135,6 @@ def diagonal(
 
 
 def ways_of(peer: str, suite: int) -> list[tuple[str, str]]:
-    return [(protection, scope) for protection in PROTECTIONS for scope in scopes(peer, protection, suite)]
+    """The strongest first where few are taken."""
+    ways = [(protection, scope) for protection in PROTECTIONS for scope in scopes(peer, protection, suite)]
+    return ways[::-1] if suite else ways
