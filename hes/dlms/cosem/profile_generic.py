@@ -120,7 +120,7 @@ class ProfileGeneric(CosemObject[I]):
 
     def _buffer(self, context: Context[I], selection: bytes) -> bytes | DataAccessResult:
         if not selection:
-            return _array(self._rows(context.instance, context.now_s, None, None))
+            return array_of(self._rows(context.instance, context.now_s, None, None))
         try:
             wanted = selective_access.decode(selection)
         except RemoteProtocolError:
@@ -138,44 +138,50 @@ class ProfileGeneric(CosemObject[I]):
         if chosen and chosen[0] < 0:
             return DataAccessResult.OBJECT_UNDEFINED
         try:
-            from_s, to_s = self._instant(wanted.from_), self._instant(wanted.to)
+            from_s, to_s = instant_of(wanted.from_, self._local), instant_of(wanted.to, self._local)
         except RemoteProtocolError:
             return DataAccessResult.TYPE_UNMATCHED
         if from_s is not None and to_s is not None and from_s > to_s:
-            return _array(())
+            return array_of(())
         rows = self._rows(context.instance, context.now_s, from_s, to_s)
-        return _array(cut_columns(rows, chosen) if chosen and len(chosen) < len(self._columns) else rows)
+        return array_of(cut_columns(rows, chosen) if chosen and len(chosen) < len(self._columns) else rows)
 
     def _by_entry(self, context: Context[I], wanted: EntrySelection) -> bytes | DataAccessResult:
         """Entries and columns that do not exist are left out; 0 as a start means the first [A]."""
         in_use = self._entries(context.instance, context.now_s)
-        first = max(wanted.from_entry, 1)
-        last = min(wanted.to_entry or in_use, in_use)
-        first_column = max(wanted.from_column, 1)
-        last_column = min(wanted.to_column or len(self._columns), len(self._columns))
-        if first > last or first_column > last_column:
-            return _array(())
+        cell = selected_cells(wanted, in_use, len(self._columns))
+        if cell is None:
+            return array_of(())
+        first, last, first_column, last_column = cell
         if self._entry_rows is not None:
             rows = self._entry_rows(context.instance, context.now_s, first, last)
         else:
             rows = self._rows(context.instance, context.now_s, None, None)[first - 1 : last]
         if last_column - first_column + 1 == len(self._columns):
-            return _array(rows)
-        return _array(cut_columns(rows, range(first_column - 1, last_column)))
-
-    def _instant(self, value: Any) -> int | None:
-        """Seconds since 1970 UTC of one end of a range; None is an open end. Raises RemoteProtocolError.
-
-        A date-time without a year leaves its end open [A]; a number is taken as seconds since 1970.
-        """
-        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-            return value
-        if not isinstance(value, bytes) or len(value) != 12:
-            raise RemoteProtocolError(f"not an instant: {value!r}")
-        return None if value[:2] == _YEAR_ANY else self._local.epoch_s(value)
+            return array_of(rows)
+        return array_of(cut_columns(rows, range(first_column - 1, last_column)))
 
 
-def _array(rows: Sequence[bytes]) -> bytes:
+def selected_cells(wanted: EntrySelection, in_use: int, columns: int) -> tuple[int, int, int, int] | None:
+    """First and last entry, first and last column, from 1, of an access by entry; None when it selects nothing."""
+    first, last = max(wanted.from_entry, 1), min(wanted.to_entry or in_use, in_use)
+    first_column, last_column = max(wanted.from_column, 1), min(wanted.to_column or columns, columns)
+    return None if first > last or first_column > last_column else (first, last, first_column, last_column)
+
+
+def instant_of(value: Any, local: LocalTime) -> int | None:
+    """Seconds since 1970 UTC of one end of a range; None is an open end. Raises RemoteProtocolError.
+
+    A date-time without a year leaves its end open [A]; a number is taken as seconds since 1970.
+    """
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    if not isinstance(value, bytes) or len(value) != 12:
+        raise RemoteProtocolError(f"not an instant: {value!r}")
+    return None if value[:2] == _YEAR_ANY else local.epoch_s(value)
+
+
+def array_of(rows: Sequence[bytes]) -> bytes:
     return b"\x01" + axdr.encode_length(len(rows)) + b"".join(rows)
 
 
@@ -197,7 +203,7 @@ def cut_columns(rows: Sequence[bytes], columns: Sequence[int]) -> list[bytes]:
     row_octets = -1
     for row in rows:
         if probe is None or len(row) != row_octets or probe(row) != seen:
-            offsets, probed = _layout(row)
+            offsets, probed = row_layout(row)
             if columns and max(columns) >= len(offsets) - 1:
                 raise RemoteProtocolError(f"a row with {len(offsets) - 1} columns", columns=list(columns))
             probe = itemgetter(*probed) if probed else None
@@ -207,7 +213,7 @@ def cut_columns(rows: Sequence[bytes], columns: Sequence[int]) -> list[bytes]:
     return cut
 
 
-def _layout(row: bytes) -> tuple[list[int], list[int]]:
+def row_layout(row: bytes) -> tuple[list[int], list[int]]:
     """(where each column starts, and the end of the row; which octets fix that layout, empty when they cannot)."""
     if not row or row[0] != Tag.STRUCTURE:
         raise RemoteProtocolError("a row is a structure", octet_offset=0)
