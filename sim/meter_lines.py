@@ -16,7 +16,7 @@ import structlog
 from hes.clock import Clock
 from hes.dlms import wrapper
 from hes.dlms.codes import ApduTag
-from hes.dlms.hdlc.address import ServerAddress
+from hes.dlms.hdlc.address import ServerAddress, decode_server_address
 from hes.dlms.hdlc.line_dispatcher import LineDispatcher, LineEvent, Peer
 from hes.dlms.hdlc.link_events import LinkDown, Received, ReceivedUnnumbered, Transmit
 from hes.dlms.hdlc.link_settings import ServerLinkSettings
@@ -204,7 +204,7 @@ class HdlcLine(MeterLine):
                 answer = self._ask(peer, event.apdu)
                 self.write(self._dispatcher.answer(peer, answer, self._loop.time(), event.number))
             elif isinstance(event, ReceivedUnnumbered):
-                if goes_to_all(event.apdu):
+                if goes_to_all(event.apdu) or not decode_server_address(event.destination).is_broadcast:
                     self._ask(peer, event.apdu)  # carried out, and never answered
             elif isinstance(event, LinkDown):
                 self._station_at[peer.server].endpoint.link_lost(peer.client_sap)

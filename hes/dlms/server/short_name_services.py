@@ -89,12 +89,17 @@ _TOO_LONG: Final = service_error(ConfirmedService.READ, ServiceFault.PDU_SIZE)
 
 @dataclass(slots=True)
 class _LongRequest:
-    """A request arriving in blocks. answer: the last one given, for a block that comes again."""
+    """A request arriving in blocks. last: the block last taken; answer: what was said to it, should it come again."""
 
     service: ConfirmedService
     incoming: Incoming
+    last: Block | None = None
     answer: bytes = b""
-    done: bool = False
+
+    def repeats(self, service: ConfirmedService, block: Block) -> bool:
+        """Whether that block came before, octet for octet. A block 1 after the last block begins another request: it
+        would be the same in a second request, and no invoke id tells them apart."""
+        return self.service is service and block == self.last and not (block.last and block.number == 1)
 
 
 class ShortNameServices(Generic[I]):
@@ -255,15 +260,12 @@ class ShortNameServices(Generic[I]):
     def _take(self, service: ConfirmedService, block: Block) -> bytes:
         """One more block of a request. One that comes again is answered as before and not taken twice [A]."""
         transfer = self._long_request
-        if block.number == 1 and (transfer is None or transfer.service is not service or transfer.incoming.number != 1):
+        if transfer is not None and transfer.repeats(service, block):
+            return transfer.answer
+        if block.number == 1:
             self._begin()
             transfer = self._long_request = _LongRequest(service, Incoming())
-        if transfer is None or transfer.service is not service:
-            self._begin()
-            return _aborted(service, _NOT_RUNNING[service])
-        if block.number == transfer.incoming.number:
-            return transfer.answer
-        if transfer.done:
+        if transfer is None or transfer.service is not service or (transfer.last is not None and transfer.last.last):
             self._begin()
             return _aborted(service, _NOT_RUNNING[service])
         try:
@@ -274,11 +276,8 @@ class ShortNameServices(Generic[I]):
         except RemoteProtocolError:
             self._begin()
             return _aborted(service, _ABORTED[service])
-        if whole is None:
-            transfer.answer = _acknowledge(service, block.number)
-        else:
-            transfer.done = True
-            transfer.answer = self._execute(service, whole)
+        transfer.last = block
+        transfer.answer = _acknowledge(service, block.number) if whole is None else self._execute(service, whole)
         return transfer.answer
 
     def _execute(self, service: ConfirmedService, whole: bytes) -> bytes:

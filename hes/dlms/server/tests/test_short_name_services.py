@@ -231,6 +231,28 @@ def test_a_long_write_arrives_in_blocks_and_is_executed_once():
     assert error(ask(wire, wrong).results[0]) == DataAccessResult.NO_LONG_SET_IN_PROGRESS
 
 
+def block_of(last, number, octets):
+    return WriteRequest((WriteDataBlockAccess(last=last, block=number),), (axdr.encode(data.octets(octets)),))
+
+
+def test_another_long_write_begins_with_its_own_first_block_whatever_was_left_of_the_one_before():
+    wire = open_wire(client=bs.BOTH_NAMES)
+    left, whole = (
+        WriteRequest((VariableName(MESSAGE),), (axdr.encode(data.octets(text)),)).encode_content()
+        for text in (b"given up on", b"what counts")
+    )
+    taken = WriteResponse((WriteBlockNumber(1),))
+    assert ask(wire, block_of(False, 1, left[:8])) == taken
+    assert ask(wire, block_of(False, 1, whole[:8])) == taken
+    assert ask(wire, block_of(True, 2, whole[8:])) == WRITTEN
+    assert wire.meter.message == b"what counts"
+    for count in (2, 3):  # in one block each, and alike: no invoke id tells them apart, so both are carried out
+        assert ask(wire, block_of(True, 1, whole)) == WRITTEN
+        assert wire.meter.writes == count
+    different = ask(wire, block_of(True, 2, whole[8:])).results
+    assert error(different[0]) == DataAccessResult.NO_LONG_SET_IN_PROGRESS
+
+
 # -- methods
 
 
