@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hes.dlms.cosem.access import POLICY_OF_NUMBER, SecurityPolicy
 from hes.dlms.cosem.key_store import KeyStore
 from hes.dlms.security import EncryptionKeys
@@ -29,6 +31,7 @@ class MeterSecurity:
         "_secrets",
         "_seed",
         "_send",
+        "_users",
         "system_title",
     )
 
@@ -42,6 +45,7 @@ class MeterSecurity:
         self._receive = 0
         self._challenges = 0
         self._secrets: dict[int, bytes] = {}
+        self._users: dict[int, Mapping[int, str]] = {}
         self._master_key = b""
         self._broadcast_keys: EncryptionKeys | None = None
         self._broadcast = 0
@@ -54,6 +58,12 @@ class MeterSecurity:
 
     def change_secret(self, client_sap: int, secret: bytes) -> None:
         self._secrets[client_sap] = secret
+
+    def users(self, client_sap: int) -> Mapping[int, str]:
+        return self._users.get(client_sap, {})
+
+    def change_users(self, client_sap: int, users: Mapping[int, str]) -> None:
+        self._users[client_sap] = users
 
     def suite(self, setup: int) -> int:
         return 0

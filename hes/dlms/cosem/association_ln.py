@@ -16,17 +16,26 @@ from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult, DataAccessResult, Mechanism
 from hes.dlms.cosem import interface_classes
 from hes.dlms.cosem.access import READERS, AssociationStatus, ClientAccess, Role
+from hes.dlms.cosem.access_rights import BITS_FROM_VERSION
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import Attribute, CosemObject, Method
-from hes.dlms.data import Data
+from hes.dlms.cosem.security_state import SecurityState
+from hes.dlms.data import Data, Tag
 from hes.dlms.initiate import DLMS_VERSION
 from hes.dlms.obis import Obis
+from hes.dlms.security.hls import SECRET
 from hes.errors import RemoteProtocolError
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 CURRENT_ASSOCIATION: Final = Obis.parse("0.0.40.0.0.255")
-REPLY_TO_HLS: Final = 1  # method
+REPLY_TO_HLS: Final = 1  # methods
+CHANGE_HLS_SECRET: Final = 2
+ADD_USER: Final = 5
+REMOVE_USER: Final = 6
+USERS_FROM_VERSION: Final = 2
+USERS_MAX: Final = 32
+"""Users of one client that a device keeps [A]."""
 
 CONTEXT_ARC: Final = bytes.fromhex("60857405 0801")  # 2.16.756.5.8.1.x
 MECHANISM_ARC: Final = bytes.fromhex("60857405 0802")  # 2.16.756.5.8.2.x
@@ -37,20 +46,26 @@ def security_setup_name(setup: int) -> Obis:
     return Obis(bytes((0, 0, 43, 0, setup, 255)))
 
 
-def encode_object_list(objects: Iterable[CosemObject[Any]], role: Role) -> bytes:
-    """Attribute 2 as `role` sees it: the objects it may use, with its rights."""
-    return axdr.encode(data.array(_element(entry, role) for entry in objects if entry.roles & role))
+def encode_object_list(objects: Iterable[CosemObject[Any]], role: Role, version: int = 1) -> bytes:
+    """Attribute 2 as `role` sees it: the objects it may use, with its rights. version: of the Association LN."""
+    return axdr.encode(data.array(_element(entry, role, version) for entry in objects if entry.roles & role))
 
 
-def _element(entry: CosemObject[Any], role: Role) -> Data:
+def _element(entry: CosemObject[Any], role: Role, version: int) -> Data:
+    bits = version >= BITS_FROM_VERSION
     attributes = []
     for index in range(1, len(entry.interface_class.attributes) + 1):
         declared = entry.attributes.get(index, _UNDECLARED)
         selectors = data.array(map(data.i8, declared.selectors)) if declared.selectors else data.null()
-        attributes.append(data.structure(data.i8(index), data.enum(declared.mode(role)), selectors))
+        attributes.append(
+            data.structure(
+                data.i8(index), data.enum(declared.mode_bits(role) if bits else declared.mode(role)), selectors
+            )
+        )
     methods = []
     for index in range(1, len(entry.interface_class.methods) + 1):
-        mode = entry.methods[index].mode(role) if index in entry.methods else 0
+        method = entry.methods.get(index)
+        mode = 0 if method is None else method.mode_bits(role) if bits else method.mode(role)
         methods.append(data.structure(data.i8(index), data.enum(mode)))
     return data.structure(
         data.u16(entry.interface_class.class_id),
@@ -97,35 +112,43 @@ def object_list_from_value(value: Any) -> list[ObjectListElement]:
 
 
 class AssociationLn(CosemObject[I]):
-    """Class 15, Association LN, version 1.
+    """Class 15, Association LN, version 1, 2 (users of the client) or 3 (access rights with protection).
 
     client: whose association this describes; None for 0.0.40.0.0, which is the association that asks.
     """
 
-    __slots__ = ("_client",)
+    __slots__ = ("_client", "_version")
 
     def __init__(
-        self, logical_name: Obis = CURRENT_ASSOCIATION, client: ClientAccess | None = None, readable: Role = READERS
+        self,
+        logical_name: Obis = CURRENT_ASSOCIATION,
+        client: ClientAccess | None = None,
+        readable: Role = READERS,
+        version: int = 1,
     ) -> None:
-        self._client = client
+        self._client, self._version = client, version
 
         def readable_as(get: Any) -> Attribute[I]:
             return Attribute(get=get, readable=readable)
 
-        super().__init__(
-            interface_classes.ASSOCIATION_LN,
-            logical_name,
-            {
-                2: readable_as(self._object_list),
-                3: readable_as(self._partners),
-                4: readable_as(self._context_name),
-                5: readable_as(self._context_info),
-                6: readable_as(self._mechanism_name),
-                8: readable_as(self._status),
-                9: readable_as(self._security_setup),
-            },
-            {REPLY_TO_HLS: Method(invoke=_no_hls_pending, invocable=readable)} if client is None else {},
-        )
+        attributes: dict[int, Attribute[I]] = {
+            2: readable_as(self._object_list),
+            3: readable_as(self._partners),
+            4: readable_as(self._context_name),
+            5: readable_as(self._context_info),
+            6: readable_as(self._mechanism_name),
+            8: readable_as(self._status),
+            9: readable_as(self._security_setup),
+        }
+        methods: dict[int, Method[I]] = {CHANGE_HLS_SECRET: Method(invoke=self._change_secret)}
+        if client is None:
+            methods[REPLY_TO_HLS] = Method(invoke=_no_hls_pending, invocable=readable)
+        if version >= USERS_FROM_VERSION:
+            attributes[10] = Attribute(get=self._users, readable=READERS)
+            attributes[11] = readable_as(self._current_user)
+            methods[ADD_USER] = Method(invoke=self._add_user)
+            methods[REMOVE_USER] = Method(invoke=self._remove_user)
+        super().__init__(_CLASSES[version], logical_name, attributes, methods)
 
     def _of(self, context: Context[I]) -> ClientAccess:
         return self._client or context.client
@@ -170,7 +193,74 @@ class AssociationLn(CosemObject[I]):
         setup = self._of(context).security_setup
         return axdr.encode(data.octets(b"" if setup is None else security_setup_name(setup)))
 
+    # -- secrets and users: what the device remembers of its clients
+
+    def _memory(self, context: Context[I]) -> SecurityState | None:
+        security = context.device.security
+        return None if security is None else security(context.instance)
+
+    def _change_secret(self, context: Context[I], parameters: Data | None) -> ActionResult:
+        """The new secret as it is, so the call must come encrypted; it counts from the next association [A]."""
+        if parameters is None or parameters.tag is not Tag.OCTET_STRING or not parameters.value:
+            return ActionResult.TYPE_UNMATCHED
+        client, memory = self._of(context), self._memory(context)
+        with_secret = client.mechanism in SECRET or client.mechanism in (Mechanism.LLS, Mechanism.HLS)
+        if memory is None or not with_secret or not context.encrypted:
+            return ActionResult.READ_WRITE_DENIED
+        memory.change_secret(client.client_sap, parameters.value)
+        return ActionResult.SUCCESS
+
+    def _users(self, context: Context[I], _selection: bytes) -> bytes:
+        memory = self._memory(context)
+        users = {} if memory is None else memory.users(self._of(context).client_sap)
+        return axdr.encode(data.array([_user(user_id, name) for user_id, name in users.items()]))
+
+    def _current_user(self, context: Context[I], _selection: bytes) -> bytes:
+        """Of this association; 0 and no name where nobody was named [A]."""
+        memory, user_id = self._memory(context), context.user_id
+        own = self._of(context) is context.client
+        if memory is None or user_id is None or not own:
+            return axdr.encode(_user(0, ""))
+        return axdr.encode(_user(user_id, memory.users(context.client.client_sap).get(user_id, "")))
+
+    def _add_user(self, context: Context[I], parameters: Data | None) -> ActionResult:
+        return self._change_users(context, parameters, add=True)
+
+    def _remove_user(self, context: Context[I], parameters: Data | None) -> ActionResult:
+        return self._change_users(context, parameters, add=False)
+
+    def _change_users(self, context: Context[I], parameters: Data | None, *, add: bool) -> ActionResult:
+        match parameters:
+            case Data(Tag.STRUCTURE, (Data(Tag.UNSIGNED, user_id), Data(Tag.VISIBLE_STRING, name))):
+                memory = self._memory(context)
+                if memory is None:
+                    return ActionResult.OTHER_REASON
+                sap = self._of(context).client_sap
+                users = dict(memory.users(sap))
+                if add and len(users) >= USERS_MAX and user_id not in users:
+                    return ActionResult.OTHER_REASON
+                if not add and users.get(user_id) != name:
+                    return ActionResult.OTHER_REASON
+                if add:
+                    users[user_id] = name
+                else:
+                    del users[user_id]
+                memory.change_users(sap, users)
+                return ActionResult.SUCCESS
+        return ActionResult.TYPE_UNMATCHED
+
+
+def _user(user_id: int, name: str) -> Data:
+    return data.structure(data.u8(user_id), data.visible(name))
+
 
 def _no_hls_pending(_context: Context[I], _parameters: Data | None) -> ActionResult:
     """The server answers this method itself while HLS is pending; at any other time there is nothing to reply to."""
     return ActionResult.OTHER_REASON
+
+
+_CLASSES: Final = {
+    1: interface_classes.ASSOCIATION_LN,
+    2: interface_classes.ASSOCIATION_LN_2,
+    3: interface_classes.ASSOCIATION_LN_3,
+}

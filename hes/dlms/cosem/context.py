@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 NO_CONFORMANCE: Final = Conformance(0)
+REQUEST_BITS: Final = 0x1C  # of a security policy or an access mode: authenticated, encrypted, signed
+RESPONSE_BITS: Final = 0xE0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -26,7 +28,9 @@ class Context(Generic[I]):
     max_send_pdu_size: octets of the longest answer, 0 for no limit. status: of every association that is not idle, by
     client SAP. role_bits: the client's role as a plain number. after_answer: work to do once the answer has been
     protected, such as taking new keys into use. confirmations: long invoke octets of the pushes that the client has
-    confirmed, oldest first.
+    confirmed, oldest first. request_bits: how the APDU at work is protected; response_bits: what its answer carries
+    besides; both as the bits of a security policy. protects: answers can be protected. user_id: who uses the client,
+    None where nobody says.
     """
 
     instance: I
@@ -42,7 +46,18 @@ class Context(Generic[I]):
     encrypted: bool = False
     after_answer: list[Callable[[], None]] = field(default_factory=list)
     confirmations: list[int] = field(default_factory=list)
+    request_bits: int = 0
+    response_bits: int = 0
+    protects: bool = False
+    user_id: int | None = None
     role_bits: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.role_bits = int(self.client.role)
+
+    def admits(self, guard: int) -> bool:
+        """Whether the APDU at work is protected as `guard` says; then its answer will be too."""
+        if guard & REQUEST_BITS & ~self.request_bits or (guard & RESPONSE_BITS and not self.protects):
+            return False
+        self.response_bits |= guard & RESPONSE_BITS
+        return True

@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from hes.dlms import axdr
 from hes.dlms.codes import ActionResult, DataAccessResult
-from hes.dlms.cosem.access import READERS, AttributeMode, MethodMode, Role
+from hes.dlms.cosem.access import READERS, AttributeMode, MethodMode, Role, SecurityPolicy
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.interface_classes import InterfaceClass
 from hes.dlms.data import Data
@@ -42,12 +42,16 @@ ContextWriter: TypeAlias = Callable[[Context[I], Data], DataAccessResult]
 ContextInvoker: TypeAlias = Callable[[Context[I], "Data | None"], "ActionResult | ActionReply"]
 
 
+_AUTHENTICATED_REQUEST: Final = int(SecurityPolicy.AUTHENTICATED_REQUEST)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute(Generic[I]):
     """One attribute: how to read and write it, and who may.
 
     get: (context, selection octets) -> encoded value; None when it cannot be read. set: None when it cannot be written.
-    authenticated: True when only APDUs with an authentication tag may touch it.
+    authenticated: True when only APDUs with an authentication tag may touch it. protection: the same in full, what a
+    request for it must carry and its answer will, as the bits of a security policy.
     selectors: selective access that `get` understands; without any, a selection is refused.
     """
 
@@ -57,13 +61,24 @@ class Attribute(Generic[I]):
     writable: Role = Role.NOBODY
     authenticated: bool = False
     selectors: tuple[int, ...] = ()
+    protection: SecurityPolicy = SecurityPolicy.NONE
+
+    @property
+    def guard(self) -> int:
+        """All that its APDUs must carry, as the bits of a security policy."""
+        return int(self.protection) | (_AUTHENTICATED_REQUEST if self.authenticated else 0)
 
     def mode(self, role: Role) -> AttributeMode:
-        """The access mode that an object list shows to `role`."""
+        """The access mode that an object list shows to `role`, up to version 2 of Association LN."""
+        mode = self.mode_bits(role) & 3
+        return AttributeMode(mode + 3 if mode and self.guard & _AUTHENTICATED_REQUEST else mode)
+
+    def mode_bits(self, role: Role) -> int:
+        """The access mode in version 3: what is allowed and how it must be protected."""
         read = self.get is not None and bool(self.readable & role)
         write = self.set is not None and bool(self.writable & role)
-        mode = int(read) + 2 * int(write)
-        return AttributeMode(mode + 3 if mode and self.authenticated else mode)
+        allowed = int(read) + 2 * int(write)
+        return allowed | self.guard if allowed else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +88,23 @@ class Method(Generic[I]):
     invoke: ContextInvoker[I]
     invocable: Role = Role.MANAGEMENT
     authenticated: bool = False
+    protection: SecurityPolicy = SecurityPolicy.NONE
+
+    @property
+    def guard(self) -> int:
+        """All that its APDUs must carry, as the bits of a security policy."""
+        return int(self.protection) | (_AUTHENTICATED_REQUEST if self.authenticated else 0)
 
     def mode(self, role: Role) -> MethodMode:
-        """The access mode that an object list shows to `role`."""
+        """The access mode that an object list shows to `role`, up to version 2 of Association LN."""
         if not self.invocable & role:
             return MethodMode.NO_ACCESS
-        return MethodMode.AUTHENTICATED_ACCESS if self.authenticated else MethodMode.ACCESS
+        guarded = self.guard & _AUTHENTICATED_REQUEST
+        return MethodMode.AUTHENTICATED_ACCESS if guarded else MethodMode.ACCESS
+
+    def mode_bits(self, role: Role) -> int:
+        """The access mode in version 3."""
+        return 1 | self.guard if self.invocable & role else 0
 
 
 def constant(value: Data | bytes, *, readable: Role = READERS) -> Attribute[I]:
@@ -98,6 +124,7 @@ def attribute(
     readable: Role = READERS,
     writable: Role = Role.MANAGEMENT,
     authenticated: bool = False,
+    protection: SecurityPolicy = SecurityPolicy.NONE,
 ) -> Attribute[I]:
     """An attribute from plain functions. reader: a function, a constant (typed or encoded), or None: write only."""
     get: ContextReader[I] | None = None
@@ -123,16 +150,23 @@ def attribute(
         readable=readable if get else Role.NOBODY,
         writable=writable if put else Role.NOBODY,
         authenticated=authenticated,
+        protection=protection,
     )
 
 
-def method(invoker: Invoker[I], *, invocable: Role = Role.MANAGEMENT, authenticated: bool = False) -> Method[I]:
+def method(
+    invoker: Invoker[I],
+    *,
+    invocable: Role = Role.MANAGEMENT,
+    authenticated: bool = False,
+    protection: SecurityPolicy = SecurityPolicy.NONE,
+) -> Method[I]:
     """A method from a plain function."""
 
     def invoke(context: Context[I], parameters: Data | None) -> ActionResult | ActionReply:
         return invoker(context.instance, context.now_s, parameters)
 
-    return Method(invoke=invoke, invocable=invocable, authenticated=authenticated)
+    return Method(invoke=invoke, invocable=invocable, authenticated=authenticated, protection=protection)
 
 
 _DONE: Final = {result: ActionReply(result) for result in ActionResult}
@@ -146,7 +180,16 @@ class CosemObject(Generic[I]):
     READ_WRITE_DENIED, any other as OBJECT_UNDEFINED. roles: who sees the object in the object list.
     """
 
-    __slots__ = ("_readable", "attributes", "interface_class", "logical_name", "methods", "roles")
+    __slots__ = (
+        "_guards",
+        "_method_guards",
+        "_readable",
+        "attributes",
+        "interface_class",
+        "logical_name",
+        "methods",
+        "roles",
+    )
 
     def __init__(
         self,
@@ -165,6 +208,8 @@ class CosemObject(Generic[I]):
             self.roles |= invocable.invocable
         own_name: Attribute[I] = constant(b"\x09\x06" + self.logical_name, readable=self.roles)
         self.attributes: dict[int, Attribute[I]] = {1: own_name, **attributes}
+        self._guards = {index: entry.guard for index, entry in self.attributes.items() if entry.guard}
+        self._method_guards = {index: entry.guard for index, entry in self.methods.items() if entry.guard}
         # plain numbers: operators of flags cost as much as the rest of a read
         self._readable = {index: int(entry.readable) for index, entry in self.attributes.items() if entry.get}
 
@@ -178,7 +223,7 @@ class CosemObject(Generic[I]):
             return self._missing(index)
         if declared.get is None or not context.role_bits & self._readable[index]:
             return DataAccessResult.READ_WRITE_DENIED
-        if declared.authenticated and not context.authenticated:
+        if self._guards and not context.admits(self._guards.get(index, 0)):
             return DataAccessResult.READ_WRITE_DENIED
         if selection and selection[0] not in declared.selectors:
             return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
@@ -191,7 +236,7 @@ class CosemObject(Generic[I]):
             return self._missing(index)
         if declared.set is None or not (context.client.role & declared.writable):
             return DataAccessResult.READ_WRITE_DENIED
-        if declared.authenticated and not context.authenticated:
+        if self._guards and not context.admits(self._guards.get(index, 0)):
             return DataAccessResult.READ_WRITE_DENIED
         if selection:
             return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
@@ -211,7 +256,9 @@ class CosemObject(Generic[I]):
         if declared is None:
             known = 1 <= index <= len(self.interface_class.methods)
             return _DONE[ActionResult.READ_WRITE_DENIED if known else ActionResult.OBJECT_UNDEFINED]
-        if not (context.client.role & declared.invocable) or (declared.authenticated and not context.authenticated):
+        if not (context.client.role & declared.invocable):
+            return _DONE[ActionResult.READ_WRITE_DENIED]
+        if self._method_guards and not context.admits(self._method_guards.get(index, 0)):
             return _DONE[ActionResult.READ_WRITE_DENIED]
         try:
             parameters = None if encoded is None else axdr.decode_all(encoded)

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from hes.dlms import data
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem.access import ClientAccess, Role
-from hes.dlms.cosem.context import Context
+from hes.dlms.cosem.context import REQUEST_BITS, Context
 from hes.dlms.cosem.cosem_object import ActionReply, CosemObject
 from hes.dlms.data import Data, Tag
 from hes.dlms.obis import OBIS_OCTETS, Obis
@@ -41,6 +41,8 @@ class InnerContext(Context[I]):
     client: ClientAccess = DEVICE_ITSELF
     authenticated: bool = True
     encrypted: bool = True
+    request_bits: int = REQUEST_BITS
+    protects: bool = True
     depth: int = 0
     calls: int = 0
     local: bool = False

@@ -60,6 +60,7 @@ class LogicalDevice(Generic[I]):
         general_block_window: int = GENERAL_BLOCK_WINDOW,
         prefers_general_blocks: bool = False,
         security_setup_version: int = 0,
+        association_version: int = 1,
         states: Callable[[I], ObjectStates] | None = None,
         timekeeper: Timekeeper[I] | None = None,
     ) -> None:
@@ -71,10 +72,12 @@ class LogicalDevice(Generic[I]):
         that it sends, where its own buffer is smaller than the client's; 0 where it is not.
         general_block_window: general blocks that it takes at once, 1..63. prefers_general_blocks: long answers go in
         general blocks even where the services' own were agreed.
+        association_version: of the Association LN objects; 2 and 3 have users, 3 lists rights with their protection.
         Raises LocalProtocolError when a logical name or a client SAP is given twice, or a needed state is not given.
         """
         self.name = name
         self.security = security
+        self.association_version = association_version
         self.server_sap = server_sap
         self.neighbours: tuple[LogicalDevice[I], ...] = (self,)
         self.max_receive_pdu_size = max_receive_pdu_size
@@ -115,9 +118,10 @@ class LogicalDevice(Generic[I]):
 
         yield DataObject(LOGICAL_DEVICE_NAME, logical_device_name, readable=EVERYONE)
         yield SapAssignment(lambda instance: {each.server_sap: each.name(instance) for each in self.neighbours})
-        yield AssociationLn(CURRENT_ASSOCIATION, readable=EVERYONE)
+        yield AssociationLn(CURRENT_ASSOCIATION, readable=EVERYONE, version=self.association_version)
         for index, client in enumerate(self.clients.values(), 1):
-            yield AssociationLn(Obis(bytes((0, 0, 40, 0, index, 255))), client, readable=READERS)
+            name = Obis(bytes((0, 0, 40, 0, index, 255)))
+            yield AssociationLn(name, client, readable=READERS, version=self.association_version)
         setups = {client.security_setup for client in self.clients.values() if client.security_setup is not None}
         for setup in sorted(setups):
             if self.security is None:
@@ -133,7 +137,7 @@ class LogicalDevice(Generic[I]):
         """The encoded object list as `role` sees it; made once, for all instances."""
         encoded = self._object_lists.get(role)
         if encoded is None:
-            encoded = self._object_lists[role] = encode_object_list(self, role)
+            encoded = self._object_lists[role] = encode_object_list(self, role, self.association_version)
         return encoded
 
     @property

@@ -35,6 +35,14 @@ class SecurityState(Protocol):
         """Keep a new password or HLS secret for that client."""
         ...
 
+    def users(self, client_sap: int) -> Mapping[int, str]:
+        """Users of that client by id; where there are any, an association has to name one of them."""
+        ...
+
+    def change_users(self, client_sap: int, users: Mapping[int, str]) -> None:
+        """Keep another list of users."""
+        ...
+
     def suite(self, setup: int) -> int:
         """Security suite of the setup: 0, 1 or 2."""
         ...
@@ -115,6 +123,7 @@ class SecurityMemory:
 
     system_title: bytes
     secrets: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    client_users: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
     _setups: dict[int, _Setup] = field(default_factory=dict, repr=False)
 
     def add_setup(
@@ -147,6 +156,12 @@ class SecurityMemory:
 
     def change_secret(self, client_sap: int, secret: bytes) -> None:
         self.secrets = {**self.secrets, client_sap: secret}
+
+    def users(self, client_sap: int) -> Mapping[int, str]:
+        return self.client_users.get(client_sap, {})
+
+    def change_users(self, client_sap: int, users: Mapping[int, str]) -> None:
+        self.client_users = {**self.client_users, client_sap: users}
 
     def suite(self, setup: int) -> int:
         return self._setups[setup].suite
@@ -182,9 +197,10 @@ class SecurityMemory:
     ) -> None:
         found = self._setups[setup]
         gak = authentication or found.keys.authentication
-        found.keys = EncryptionKeys(encryption or found.keys.encryption, gak)
+        unicast = EncryptionKeys(encryption or found.keys.encryption, gak)
         gbek = broadcast or (found.broadcast_keys.encryption if found.broadcast_keys else b"")
         found.broadcast_keys = EncryptionKeys(gbek, gak) if gbek else None
+        found.keys = unicast
         found.master_key = master or found.master_key
         if encryption is not None:
             found.send_counter = found.receive_counter = 0

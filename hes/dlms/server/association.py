@@ -191,9 +191,10 @@ class Protection:
             return _PLAIN_REQUEST[policy]
         return opened.control.covers(_REQUIRED[policy]) and (opened.signed or not _SIGNED_REQUEST[policy])
 
-    def protect_like(self, answer: bytes, request: Unprotected) -> bytes:
-        """An answer in kind: same key and form as the request, as strong at least, and as the policy wants."""
-        policy = self.state.policy(self.setup)
+    def protect_like(self, answer: bytes, request: Unprotected, access_bits: int = 0) -> bytes:
+        """An answer in kind: same key and form as the request, as strong at least, and as policy and access rights
+        want. access_bits: of the rights concerned, as those of a policy."""
+        policy = self.state.policy(self.setup) | access_bits if access_bits else self.state.policy(self.setup)
         control = SecurityControl(request.control | _ANSWERING[policy])
         signed = request.signed or _SIGNED_RESPONSE[policy]
         if signed or request.style not in _IN_KIND:
@@ -250,6 +251,7 @@ class ServerAssociation(Generic[I]):
     def __init__(self, context: Context[I], protection: Protection | None, hls: HlsSide | None = None) -> None:
         """hls: the device's part in passes 3 and 4, which then stand before everything else."""
         self.context, self.protection, self._hls = context, protection, hls
+        context.protects = protection is not None and context.application_context.ciphered
         self._lowest = 0
         self.cuts = bool(int(context.conformance) & _GENERAL_BLOCK_TRANSFER)
         self.blocks: GeneralBlocks | None = None
@@ -284,7 +286,7 @@ class ServerAssociation(Generic[I]):
         if not allows(self.state, Event.SERVICE):
             return NOT_POSSIBLE
         if opened is None:
-            self.services.limit = self._limits[0]
+            self.services.limit = self._limits[self.context.protects]  # access rights may want the answer protected
         else:
             self.services.limit = self._limit(opened)
         return self.services.serve(plain)

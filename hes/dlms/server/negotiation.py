@@ -6,6 +6,7 @@ xDLMS proposal. Codes and their order: docs/protocols/dlms-roles.md §1, with th
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,11 +67,13 @@ NOT_DECIPHERED: Final = Refused(
 INITIATE_REFUSED: Final = _initiate_error(InitiateError.REFUSED_BY_THE_VDE_HANDLER)
 
 
-def judge_acse(aarq: Aarq, client: ClientAccess, secret: bytes) -> Refused | None:
+def judge_acse(aarq: Aarq, client: ClientAccess, secret: bytes, users: Container[int] = ()) -> Refused | None:
     """The ACSE part; None when nothing speaks against it. secret: the client's LLS password
-    or HLS secret, b"" when it has none: then nobody gets in with it.
+    or HLS secret, b"" when it has none: then nobody gets in with it. users: ids of those who may use the client;
+    without any nobody is asked.
 
-    Cases APPL_OPEN_4 (version), APPL_OPEN_5 (context), APPL_OPEN_6 (titles), APPL_OPEN_7 (authentication).
+    Cases APPL_OPEN_2 (users), APPL_OPEN_4 (version), APPL_OPEN_5 (context), APPL_OPEN_6 (titles), APPL_OPEN_7
+    (authentication).
     """
     if client.pre_established is not None:
         return Refused(AcseDiagnostic.NO_REASON_GIVEN)
@@ -89,6 +92,8 @@ def judge_acse(aarq: Aarq, client: ClientAccess, secret: bytes) -> Refused | Non
         return AUTHENTICATION_FAILED
     if needs_title(aarq, client) and len(client_title(aarq, client)) != SYSTEM_TITLE_OCTETS:
         return Refused(AcseDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED)
+    if users and aarq.calling_ae_invocation_id not in users:
+        return Refused(AcseDiagnostic.CALLING_AE_INVOCATION_ID_NOT_RECOGNIZED)
     return None
 
 

@@ -108,7 +108,8 @@ class Opening(Generic[I]):
             assert isinstance(decoded, Aarq)
             aarq = decoded
         secret = self._security.secret(client.client_sap) if self._security else b""
-        refused = judge_acse(aarq, client, secret)
+        users = self._security.users(client.client_sap) if self._security else {}
+        refused = judge_acse(aarq, client, secret, users)
         if refused is None:
             if known is not None:
                 context = self._context(aarq, client, known.granted, known.max_send_pdu_size, status)
@@ -241,6 +242,7 @@ class Opening(Generic[I]):
             max_send_pdu_size=max_send_pdu_size,
             client_system_title=client_title(aarq, client),
             status=status,
+            user_id=aarq.calling_ae_invocation_id,
         )
 
 

@@ -15,11 +15,21 @@ from typing import Any, Final
 from hes.dlms import apdu
 from hes.dlms.codes import ApduTag, ServiceError, StateError
 from hes.dlms.findings import Finding, FindingKind
-from hes.dlms.security.ciphering import InvocationCounterError, Unprotected, is_protected
+from hes.dlms.security import SecurityControl
+from hes.dlms.security.ciphering import (
+    CipheringStyle,
+    InvocationCounterError,
+    KeyScope,
+    Unprotected,
+    is_protected,
+)
 from hes.dlms.server.association import Protection, ServerAssociation
 from hes.dlms.server.refusals import NOT_DECIPHERED, NOT_POSSIBLE
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
+_NEXT_BLOCK: Final = (b"\xc0\x02", b"\xc3\x02")
+_NEXT_READ: Final = b"\x05"  # block-number-access of a short-name Read
+UNPROTECTED: Final = Unprotected(b"", SecurityControl(0), 0, KeyScope.GLOBAL, CipheringStyle.SERVICE_SPECIFIC, b"")
 _NEVER_PROTECTED: Final = frozenset({0xC0, 0xC1, 0xC3})  # plain GET, SET and ACTION: what is asked most, told at once
 
 
@@ -30,15 +40,45 @@ def answer(association: ServerAssociation[Any], octets: bytes, findings: list[Fi
         if association.protection is not None and not association.protection.sufficient(None):
             return NOT_POSSIBLE
         context.authenticated = context.encrypted = False
-        return association.serve(octets, None, findings)
+        context.request_bits = 0
+        if context.response_bits and not _continues(octets):
+            context.response_bits = 0
+        plain = association.serve(octets, None, findings)
+        return _guarded(association, plain, None) if context.response_bits else plain
     opened = unprotect(association, octets, findings)
     if isinstance(opened, bytes):
         return opened
-    context.authenticated, context.encrypted = opened.control.authenticated, opened.control.encrypted
+    control = opened.control
+    context.authenticated, context.encrypted = control.authenticated, control.encrypted
+    context.request_bits = (control & 0x30) >> 2 | (0x10 if opened.signed else 0)
+    if context.response_bits and not _continues(opened.apdu):
+        context.response_bits = 0
     plain = association.serve(opened.apdu, opened, findings)
+    if context.response_bits:
+        return _guarded(association, plain, opened)
     if plain is None or plain[0] == ApduTag.EXCEPTION_RESPONSE or association.protection is None:
         return plain
     return protected(association.protection, plain, opened)
+
+
+def _guarded(association: ServerAssociation[Any], plain: bytes | None, opened: Unprotected | None) -> bytes | None:
+    """An answer that access rights want protected, whether the request was or not."""
+    protection = association.protection
+    if plain is None or plain[0] == ApduTag.EXCEPTION_RESPONSE or protection is None:
+        return plain
+    try:
+        return protection.protect_like(plain, opened or UNPROTECTED, association.context.response_bits)
+    except LocalProtocolError:
+        return NOT_POSSIBLE
+
+
+def _continues(plain: bytes) -> bool:
+    """Whether an APDU asks for the next block of an answer: what that had to carry, its blocks do."""
+    return (
+        plain[0] == ApduTag.GENERAL_BLOCK_TRANSFER
+        or plain[:2] in _NEXT_BLOCK
+        or (plain[0] == ApduTag.READ_REQUEST and plain[2:3] == _NEXT_READ)
+    )
 
 
 def unprotect(association: ServerAssociation[Any], octets: bytes, findings: list[Finding]) -> Unprotected | bytes:
