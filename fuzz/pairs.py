@@ -7,13 +7,16 @@ strikes it in the middle of transfers: octets pass, vanish, come twice, change, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from fuzz import repair
 from fuzz.target import Feed, Target
+from hes.dlms import apdu
 from hes.dlms.association import State
 from hes.dlms.client import Client, ClientSettings
 from hes.dlms.client.events import SendNext
+from hes.dlms.general_blocks import GeneralBlocks, Outcome
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.hdlc.client_link import ClientLink
 from hes.dlms.hdlc.line_dispatcher import LineDispatcher
@@ -23,6 +26,7 @@ from hes.dlms.hdlc.link_settings import ClientLinkSettings, ServerLinkSettings
 from hes.dlms.hdlc.parameters import Parameters
 from hes.dlms.tests import bench_meter as bm
 from hes.dlms.tests.bench_meter import Bench
+from hes.dlms.xdlms.general_block import GeneralBlock
 from hes.errors import RemoteProtocolError
 
 METER: Final = ServerAddress(1, 17, 2)
@@ -129,12 +133,53 @@ def _heard(client: Client, octets: bytes) -> bytes:
     return event.octets if isinstance(event, SendNext) else b""
 
 
+def _block_pair() -> Feed:
+    """Two messages in general blocks, one after the other, over the bad way."""
+    ours, theirs = GeneralBlocks(60, initiates=True, window=4), GeneralBlocks(60, initiates=False, window=7)
+    now_s = 0.0
+    to_them: list[bytes] = []
+    to_us: list[bytes] = []
+
+    def hear(side: GeneralBlocks, octets: bytes) -> Outcome:
+        if octets[:1] != b"\xe0":
+            return Outcome()
+        block = apdu.decode(octets)
+        assert isinstance(block, GeneralBlock)
+        return side.receive(block, at_once=4, now_s=now_s)
+
+    def feed(octets: bytes) -> None:
+        nonlocal now_s
+        now_s += STEPS_S[octets[-1] % len(STEPS_S)] if octets and octets[-1] > 200 else STEPS_S[0]
+        if not ours.active:
+            theirs.end()
+            to_them[:], to_us[:] = ours.send((octets or b"\xc0") * 9, at_once=4, now_s=now_s), ()
+        for arrived in carried(to_them.pop(0) if to_them else b"", octets, bytes):
+            with suppress(RemoteProtocolError):
+                heard = hear(theirs, arrived)
+                to_us.extend(heard.send)
+                if heard.whole is not None:
+                    to_us.extend(theirs.send(heard.whole, at_once=4, now_s=now_s))
+        for arrived in carried(to_us.pop(0) if to_us else b"", octets[::-1], bytes):
+            with suppress(RemoteProtocolError):
+                heard = hear(ours, arrived)
+                to_them.extend(heard.send)
+                if heard.whole is not None:
+                    ours.end()
+        for side, out in ((ours, to_them), (theirs, to_us)):
+            out.extend(side.timed_out(now_s, at_once=4).send)
+        del to_them[16:], to_us[16:]
+
+    return feed
+
+
 def targets(noise: Callable[[], Sequence[bytes]], asking: Sequence[Ask]) -> list[Target]:
     """noise: gives octets that decide about damage, and that come in the place of others."""
     server = ("hes.dlms.server.services", "hes.dlms.server.pipeline", "hes.dlms.server.association")
     client = ("hes.dlms.client.client", "hes.dlms.client.exchange", "hes.dlms.client.channel")
     hdlc = ("hes.dlms.hdlc.client_link", "hes.dlms.hdlc.server_link", "hes.dlms.hdlc.link_flow", "hes.dlms.hdlc.push")
     return [
+        Target(name="general_blocks_pair", session=_block_pair, examples=noise, machines=("hes.dlms.general_blocks",),
+               weight=0.4, stateful=True, session_inputs=64, may_raise=()),
         Target(name="hdlc_pair", session=_hdlc_pair, examples=noise, machines=hdlc, weight=0.6, stateful=True,
                session_inputs=64, may_raise=()),
         *(

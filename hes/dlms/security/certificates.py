@@ -92,6 +92,11 @@ class Certificate:
             raise SecurityError("the certificate is not valid at this time")
 
 
+_UNREADABLE: Final = (
+    ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion, RemoteProtocolError,
+)  # fmt: skip
+
+
 def read_certificate(octets: Octets) -> Certificate:
     """Raises SecurityError for what is no X.509 certificate on P-256 or P-384 with a use that is known here."""
     octets = bytes(octets)
@@ -102,7 +107,7 @@ def read_certificate(octets: Octets) -> Certificate:
         return _read(octets, parsed)
     except SecurityError:
         raise
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, RemoteProtocolError) as error:
+    except _UNREADABLE as error:
         raise SecurityError(f"the certificate cannot be read: {type(error).__name__}") from None
 
 
