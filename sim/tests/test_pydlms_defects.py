@@ -6,14 +6,25 @@ import pytest
 
 pytest.importorskip("pydlms")
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydlms.apdu import sn
 from pydlms.apdu.acse import AARE, AARQ, ApplicationContext
-from pydlms.apdu.xdlms import ActionRequestNormal, Conformance, InitiateRequest, MethodDescriptor, decode_apdu
+from pydlms.apdu.xdlms import (
+    ActionRequestNormal,
+    AttributeDescriptor,
+    Conformance,
+    GetRequestNormal,
+    InitiateRequest,
+    MethodDescriptor,
+    decode_apdu,
+)
 from pydlms.association import Association, AssociationSettings
 from pydlms.cosem.data import DlmsData
 from pydlms.exceptions import DecodeError
 from pydlms.obis import ObisCode
+from pydlms.security.ciphering import wrap_general_glo
 from pydlms.security.context import SecurityContext
+from pydlms.security.general import wrap_general_signing
 from pydlms.security.hls import Mechanism, hls_gmac
 from pydlms.simulator import ClientProfile, MeterSimulator, _Session
 from pydlms.wrapper import WrapperLink
@@ -57,6 +68,21 @@ def test_the_simulator_of_pydlms_proves_itself_with_suite_0_under_every_suite() 
     method = MethodDescriptor(15, ObisCode(0, 0, 40, 0, 0, 255), 1)
     answer = meter.handle(ActionRequestNormal(1, method, DlmsData.octet_string(proof)).to_bytes(), session)
     assert bytes(decode_apdu(answer).return_data.data.value)[0] == 0x10  # and not 0x11
+
+
+def test_the_simulator_of_pydlms_takes_no_signature_inside_of_ciphering() -> None:
+    """The Green Book signs first and ciphers then; here only the other order is known."""
+    pair = ec.derive_private_key(7, ec.SECP256R1())
+    keys = {"suite": 1, "signing_key": pair, "peer_signing_key": pair.public_key()}
+    meter = MeterSimulator(b"PYDSERVR")
+    meter.security = SecurityContext(ENCRYPTION, AUTHENTICATION, b"PYDSERVR", server_system_title=TITLE, **keys)
+    session = _Session(client_sap=16, associated=True, ciphered=True, client_title=TITLE)
+    client = SecurityContext(ENCRYPTION, AUTHENTICATION, TITLE, invocation_counter=1, **keys)
+    request = GetRequestNormal(1, AttributeDescriptor(1, ObisCode(0, 0, 42, 0, 0, 255), 2)).to_bytes()
+    sealed = wrap_general_glo(client, request)
+    assert meter.handle(sealed, session)[0] == 0xDB
+    signed_inside = wrap_general_glo(client, wrap_general_signing(client, request, b"PYDSERVR"))
+    assert meter.handle(signed_inside, session)[0] == 0xD8
 
 
 def test_every_defect_of_the_matrix_is_reproduced_here() -> None:
