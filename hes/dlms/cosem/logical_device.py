@@ -107,6 +107,8 @@ class LogicalDevice(Generic[I]):
         self._stateful: list[StatefulObject[I, Any]] = stateful
         self._timed = [entry for entry in stateful if type(entry).next_deadline is not StatefulObject.next_deadline]
         self.timekeeper: Timekeeper[I] = timekeeper or self._own_clock()
+        if any(context.short_names for client in clients for context in client.contexts):
+            _ = self.short_names  # raises now, and not when a client comes
 
     def _own_clock(self) -> Timekeeper[I]:
         clock = self.find(CLOCK_LOGICAL_NAME)

@@ -12,7 +12,11 @@ from hes.dlms.client.settings import ClientSettings
 from hes.dlms.client.short_names import ObjectNames
 from hes.dlms.codes import Mechanism
 from hes.dlms.cosem.association_sn import sn_object_list_from_value
-from sim.meter_lines import Door, WrapperLine
+from hes.dlms.hdlc import frame
+from hes.dlms.hdlc.address import ServerAddress, encode_client_address
+from hes.dlms.hdlc.frame import Kind
+from hes.dlms.hdlc.link_flow import LLC_COMMAND
+from sim.meter_lines import Door, HdlcLine, WrapperLine
 from sim.reference import known_keys, objects
 from sim.reference.associations import OFFERS
 from sim.reference.serving import ReferenceMeters
@@ -49,10 +53,29 @@ class Line:
         return self.transport.written[wrapper.HEADER_OCTETS :]
 
 
-def with_line(test):
+class BusLine(Line):
+    """An HDLC line to it."""
+
+    def __init__(self, loop):
+        self.meters = ReferenceMeters(clock=StandingClock(), entropy=SeededChance())
+        loop.run_until_complete(self._connect(loop))
+
+    async def _connect(self, loop):
+        self.line = HdlcLine(Door(self.meters.stations, self.meters.clock, gone=loop.create_future()))
+        self.transport = Transport()
+        self.line.connection_made(self.transport)
+
+    def broadcast(self, client_sap, destination, apdu):
+        """UI frames; gives what is answered."""
+        information = LLC_COMMAND + apdu
+        self.line.data_received(frame.encode(destination, encode_client_address(client_sap), Kind.UI, information))
+        return self.transport.written
+
+
+def with_line(test, make=Line):
     loop = asyncio.new_event_loop()
     try:
-        test(Line(loop))
+        test(make(loop))
     finally:
         loop.close()
 
@@ -103,3 +126,20 @@ def test_what_goes_to_all_stations_is_carried_out_and_not_answered():
         assert not line.meters.server.idle
 
     with_line(test)
+
+
+def test_ui_frames_to_all_stations_are_carried_out_and_not_answered():
+    def test(line):
+        client_sap = LLS.client_sap
+        server = line.meters.server
+        client = Client(ClientSettings(client_sap=client_sap, mechanism=Mechanism.LLS, password=known_keys.PASSWORD))
+        now_s = line.meters.clock.epoch_s()
+        client.receive(server.receive(1, client_sap, client.associate(), now_s))
+        request = SetRequestNormal(0x81, WRITTEN, axdr.encode(data.octets(b"to all"))).encode()
+        assert line.broadcast(client_sap, ServerAddress(0x7F, 17, 2).encode(), request) == b""
+        event = client.receive(server.receive(1, client_sap, client.get(WRITTEN), now_s))
+        assert axdr.decode_value(event.data)[0] == b"to all"
+        assert line.broadcast(client_sap, b"\xff", client.release()) == b""
+        assert not server.idle
+
+    with_line(test, BusLine)
