@@ -163,6 +163,9 @@ def _number(value: int, shape: Shape) -> str:
     if shape.is_class:
         known = class_name(value)
         return f"{value} {known}" if known else str(value)
+    if shape.says is not None:
+        said = shape.says(value)
+        return f"{value} {said}" if said else str(value)
     word = shape.words.get(value) or shape.unit
     return f"{value} {word}" if word else str(value)
 

@@ -118,7 +118,8 @@ class Knowledge:
         if isinstance(subject, AttributeDescriptor) and (subject.class_id, subject.attribute) == BUFFER:
             columns = self.columns.get(bytes(subject.obis), ())
             return rows_of(tuple(map(self.column_text, columns)))
-        return shape_of(subject)
+        version = None if subject is None else self.versions.get((subject[0], bytes(subject[1])))
+        return shape_of(subject, version)
 
     def text(self, subject: Subject) -> str:
         """ "3/1.0.1.8.0.255/2 Register.value, active energy import (+A), total", by the version of that object."""

@@ -3,24 +3,34 @@
 A `Shape` follows the value as far as it is known; what it says nothing about is shown by index. It never judges: a
 meter that sends another structure than the one here is shown as it sent it.
 
-Source: docs/protocols/cosem-objects.md §1, §2 (image status), §3 (disconnect control), §6 (push setup).
+Names and words come from the declarations of the classes (`hes.dlms.cosem.classes`); what stands here is what a type
+does not say: names of contexts and mechanisms, conformance bits, makers in titles, units that a class fixes.
+
+Source: docs/protocols/cosem-objects.md §1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from hes.dlms import acse
 from hes.dlms.codes import ApplicationContext, Conformance, Mechanism
-from hes.dlms.cosem.interface_classes import interface_class, name_of, name_of_method
-from hes.dlms.cosem.registers import UNITS
+from hes.dlms.cosem.classes.shapes import CAPTURE_OBJECT
+from hes.dlms.cosem.interface_classes import attribute_type, interface_class, method_type, name_of, name_of_method
+from hes.dlms.cosem.value_types import ANYTHING as ANY_TYPE
+from hes.dlms.cosem.value_types import NO_WORDS, Meaning, ValueType, array, struct
+from hes.dlms.cosem_time import CosemDateTime
 from hes.dlms.obis import OBIS_OCTETS, Obis
 from hes.dlms.obis_names import labelled, name
+from hes.dlms.selective_access import BY_ENTRY, BY_RANGE
 from hes.dlms.xdlms.common import AttributeDescriptor, MethodDescriptor
+from hes.errors import RemoteProtocolError
 
+DATE_OCTETS, TIME_OCTETS = 5, 4
+SHAPES_MAX: Final = 4096
 TITLE_OCTETS: Final = 8
 CONFORMANCE_BITS: Final = 24
 
@@ -39,7 +49,7 @@ class Shape:
 
     members: tuple[tuple[str, Shape], ...] = ()
     each: Shape | None = None
-    words: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    words: Mapping[int, str] = field(default_factory=lambda: NO_WORDS)
     is_class: bool = False
     is_secret: bool = False
     says: Callable[[Any], str] | None = None
@@ -70,122 +80,114 @@ MECHANISM_WORDS: Final = {
 ANYTHING: Final = Shape()
 
 
-def _struct(*members: str | tuple[str, Shape]) -> Shape:
-    return Shape(members=tuple((member, ANYTHING) if isinstance(member, str) else member for member in members))
-
-
-def _words(**words: int) -> Shape:
-    return Shape(words=MappingProxyType({number: text.replace("_", " ") for text, number in words.items()}))
-
-
-_CLASS = ("class", Shape(is_class=True))
-_SCALER_UNIT = _struct("scaler", ("unit", Shape(words=MappingProxyType(UNITS))))
-_CAPTURE_OBJECT = _struct(_CLASS, "logical name", "attribute", "data index")
-_SCRIPT = _struct("script table", "selector")
-_ATTRIBUTE_MODES = _words(
-    no_access=0, read=1, write=2, read_and_write=3, authenticated_read=4, authenticated_write=5,
-    authenticated_read_and_write=6,
-)  # fmt: skip
-_ACCESS_RIGHTS = _struct(
-    ("attributes", Shape(each=_struct("attribute", ("access", _ATTRIBUTE_MODES), "selectors"))),
-    (
-        "methods",
-        Shape(each=_struct("method", ("access", _words(no_access=0, access=1, authenticated_access=2)))),
-    ),
-)
-_CONTROL_STATES = _words(disconnected=0, connected=1, ready_for_reconnection=2)
-_IMAGE_STATES = _words(
-    not_initiated=0, transfer_initiated=1, verification_initiated=2, verification_successful=3, verification_failed=4,
-    activation_initiated=5, activation_successful=6, activation_failed=7,
-)  # fmt: skip
-_SECRET = Shape(is_secret=True)
-_SECONDS = Shape(unit="s")
-_MINUTES = Shape(unit="min")
-
-
-def _context_name(octets: bytes) -> str:
+def _context_name(octets: Any) -> str:
     known = acse.CONTEXT_NAMES.get(octets)
     return CONTEXT_WORDS[known] if known is not None else ""
 
 
-def _mechanism_name(octets: bytes) -> str:
+def _mechanism_name(octets: Any) -> str:
     known = acse.MECHANISM_NAMES.get(octets)
     return MECHANISM_WORDS[known] if known is not None else ""
 
 
-def _conformance(bits: str) -> str:
+def _conformance(bits: Any) -> str:
     return conformance_text(int(bits, 2)) if len(bits) == CONFORMANCE_BITS else ""
 
 
-def _title(octets: bytes) -> str:
+def _title(octets: Any) -> str:
     """The maker in a system title."""
     maker = octets[:3]
     return maker.decode("ascii") if len(octets) == TITLE_OCTETS and maker.isalpha() and maker.isascii() else ""
 
 
-ATTRIBUTES: Final[dict[tuple[int, int], Shape]] = {
-    (3, 3): _SCALER_UNIT,
-    (4, 3): _SCALER_UNIT,
-    (5, 4): _SCALER_UNIT,
-    (61, 4): _SCALER_UNIT,
-    (5, 8): _SECONDS,
-    (7, 3): Shape(each=_CAPTURE_OBJECT),
-    (7, 4): _SECONDS,
-    (7, 5): _words(FIFO=1, LIFO=2, largest=3, smallest=4, nearest_to_zero=5, farthest_from_zero=6),
-    (7, 6): _CAPTURE_OBJECT,
-    (8, 3): _MINUTES,
-    (8, 7): _MINUTES,
-    (9, 2): Shape(
-        each=_struct(
-            "script",
-            (
-                "actions",
-                Shape(
-                    each=_struct(("service", _words(write=1, execute=2)), _CLASS, "logical name", "index", "parameter")
-                ),
-            ),
+def _date(octets: Any) -> str:
+    """A date of 5 octets, read as a date-time whose time is not specified."""
+    if len(octets) != DATE_OCTETS:
+        return ""
+    return _moment(octets + b"\xff\xff\xff\xff\x80\x00\xff").removesuffix(" **:**:**")
+
+
+def _time(octets: Any) -> str:
+    """A time of 4 octets, read as a date-time whose date is not specified."""
+    if len(octets) != TIME_OCTETS:
+        return ""
+    return _moment(b"\xff\xff\xff\xff\xff" + octets + b"\x80\x00\xff").removeprefix("****-**-** ")
+
+
+def _moment(octets: bytes) -> str:
+    try:
+        return str(CosemDateTime.from_octets(octets))
+    except RemoteProtocolError:
+        return ""
+
+
+def _bits(words: Mapping[int, str]) -> Callable[[Any], str]:
+    """What the bits of a number say, or those of a bit-string, whose first is bit 0."""
+
+    def said(value: Any) -> str:
+        held = enumerate(value) if isinstance(value, str) else enumerate(reversed(f"{value:b}" if value >= 0 else ""))
+        return ", ".join(words.get(index, f"bit {index}") for index, bit in held if bit == "1")
+
+    return said
+
+
+_SAID: Final[dict[Meaning, Callable[[Any], str]]] = {Meaning.DATE: _date, Meaning.TIME: _time}
+
+
+def _shape(kind: ValueType) -> Shape:
+    """A declared type as far as values are shown by it; of several choices everything that any of them says."""
+    if kind.choices:
+        shapes = [_shape(each) for each in kind.choices]
+        return Shape(
+            members=next((each.members for each in shapes if each.members), ()),
+            each=next((each.each for each in shapes if each.each is not None), None),
+            words=next((each.words for each in shapes if each.words), NO_WORDS),
+            is_class=any(each.is_class for each in shapes),
+            is_secret=any(each.is_secret for each in shapes),
+            says=next((each.says for each in shapes if each.says is not None), None),
         )
-    ),
-    (11, 2): Shape(each=_struct("index", "date", "day")),
-    (15, 2): Shape(each=_struct(_CLASS, "version", "logical name", ("access rights", _ACCESS_RIGHTS))),
-    (15, 3): _struct("client SAP", "server SAP"),
-    (15, 4): Shape(says=_context_name),
-    (15, 5): _struct(
-        ("conformance", Shape(says=_conformance)),
-        "max receive PDU size",
-        "max send PDU size",
-        "DLMS version",
-        "QoS",
-        "cyphering",
-    ),
-    (15, 6): Shape(says=_mechanism_name),
-    (15, 7): _SECRET,
-    (15, 8): _words(non_associated=0, association_pending=1, associated=2),
-    (17, 2): Shape(each=_struct("SAP", "logical device name")),
-    (18, 6): _IMAGE_STATES,
-    (18, 7): Shape(each=_struct("size", "identification", "signature")),
-    (22, 2): _SCRIPT,
-    (22, 4): Shape(each=_struct("time", "date")),
-    (40, 2): Shape(each=_CAPTURE_OBJECT),
-    (64, 3): _words(suite_0=0, suite_1=1, suite_2=2),
-    (64, 4): Shape(says=_title),
-    (64, 5): Shape(says=_title),
-    (70, 3): _CONTROL_STATES,
+    flags = kind.meaning is Meaning.FLAGS
+    return Shape(
+        members=tuple((name, _shape(member)) for name, member in kind.members),
+        each=None if kind.each is None else _shape(kind.each),
+        words=NO_WORDS if flags else kind.words,
+        is_class=kind.meaning is Meaning.CLASS_ID,
+        is_secret=kind.meaning is Meaning.SECRET,
+        says=_bits(kind.words) if flags else _SAID.get(kind.meaning),
+    )
+
+
+# what the types do not say: by class and attribute, or by class, attribute and member
+_SAYS: Final[dict[tuple[int, int], Callable[[Any], str]]] = {
+    (15, 4): _context_name,
+    (15, 6): _mechanism_name,
+    (64, 4): _title,
+    (64, 5): _title,
 }
-METHODS: Final[dict[tuple[int, int], Shape]] = {
-    (9, 1): ANYTHING,
-    (15, 2): _SECRET,
-    (18, 1): _struct("identifier", "size"),
-    (18, 2): _struct("block number", "block"),
-    (64, 2): Shape(each=_struct(("key", _words(GUEK=0, GBEK=1, GAK=2, KEK=3)), "wrapped key")),
+_MEMBERS_SAY: Final[dict[tuple[int, int], dict[str, Callable[[Any], str]]]] = {
+    (15, 5): {"conformance": _conformance},
 }
+_UNITS: Final[dict[tuple[int, int], str]] = {(5, 8): "s", (7, 4): "s", (8, 3): "min", (8, 7): "min"}
 
 # access selection of a profile buffer, by selector. Source: docs/protocols/axdr.md (selective access)
 SELECTIONS: Final[dict[int, Shape]] = {
-    1: _struct(("restricting object", _CAPTURE_OBJECT), "from", "to", ("selected values", Shape(each=_CAPTURE_OBJECT))),
-    2: _struct("from entry", "to entry", "from selected value", "to selected value"),
+    BY_RANGE: _shape(
+        struct(
+            ("restricting object", CAPTURE_OBJECT),
+            ("from", ANY_TYPE),
+            ("to", ANY_TYPE),
+            ("selected values", array(CAPTURE_OBJECT)),
+        )
+    ),
+    BY_ENTRY: _shape(
+        struct(
+            ("from entry", ANY_TYPE),
+            ("to entry", ANY_TYPE),
+            ("from selected value", ANY_TYPE),
+            ("to selected value", ANY_TYPE),
+        )
+    ),
 }
-
 
 # classes whose attributes hold numbers in the unit of the object: those attributes, and the one that says which unit
 SCALED: Final[dict[int, tuple[frozenset[int], int]]] = {
@@ -201,17 +203,38 @@ def scaler_attribute(class_id: int, attribute: int | None = None) -> int | None:
     return scaler if scaler and (attribute is None or attribute in attributes) else None
 
 
-def shape_of(subject: Subject | None) -> Shape:
-    """What is known of the value of an attribute or the parameter of a method."""
+@lru_cache(maxsize=SHAPES_MAX)
+def _attribute_shape(class_id: int, attribute: int, version: int | None) -> Shape:
+    shape, key = _shape(attribute_type(class_id, attribute, version)), (class_id, attribute)
+    if key in _SAYS:
+        return replace(shape, says=_SAYS[key])
+    if key in _MEMBERS_SAY:
+        said = _MEMBERS_SAY[key]
+        members = [(name, replace(each, says=said.get(name, each.says))) for name, each in shape.members]
+        return replace(shape, members=tuple(members))
+    return replace(shape, unit=_UNITS[key]) if key in _UNITS else shape
+
+
+@lru_cache(maxsize=SHAPES_MAX)
+def _method_shape(class_id: int, method: int, version: int | None) -> Shape:
+    return _shape(method_type(class_id, method, version))
+
+
+def shape_of(subject: Subject | None, version: int | None = None) -> Shape:
+    """What is known of the value of an attribute or the parameter of a method, in that version of its class; in the
+    newest one where None or where the version is not known."""
     if subject is None:
         return ANYTHING
-    table = METHODS if isinstance(subject, MethodDescriptor) else ATTRIBUTES
-    return table.get((subject[0], subject[2]), ANYTHING)
+    class_id, _, index = subject
+    known = version if interface_class(class_id, version) is not None else None
+    if isinstance(subject, MethodDescriptor):
+        return _method_shape(class_id, index, known)
+    return _attribute_shape(class_id, index, known)
 
 
 def rows_of(columns: tuple[str, ...]) -> Shape:
     """The shape of a profile buffer whose columns are called so."""
-    return Shape(each=_struct(*columns)) if columns else ANYTHING
+    return Shape(each=Shape(members=tuple((column, ANYTHING) for column in columns))) if columns else ANYTHING
 
 
 def class_name(class_id: int) -> str:
