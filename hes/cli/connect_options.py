@@ -71,13 +71,13 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(
         "--auth",
         type=click.Choice(list(MECHANISMS)),
-        help="Authentication; without it none, with both keys gmac. lls is low, hls-gmac is gmac.",
+        help="Authentication; without it none, with both keys gmac. lls is low, hls-... is the same without hls-.",
     ),
     click.option(
         "--password",
         envvar="AMILOOP_PASSWORD",
         metavar="TEXT",
-        help="For --auth low; hex:31.. in hex. [AMILOOP_PASSWORD]",
+        help="For --auth low, md5, sha1, sha256; hex:31.. in hex. [AMILOOP_PASSWORD]",
     ),
     key_option("--key", "AMILOOP_KEY", "Global unicast encryption key (GUEK)."),
     key_option("--auth-key", "AMILOOP_AUTH_KEY", "Authentication key (GAK)."),
@@ -202,9 +202,14 @@ def _plan(url: str, profile: DeviceProfile | None, credentials: Credentials, opt
 
 def _settings(profile: DeviceProfile | None, credentials: Credentials, options: ConnectOptions) -> ClientSettings:
     auth, client, server = options.auth, options.client, options.server
+    offer = None
     if profile is not None:
         offer = choose_association(profile, options.association, auth=auth, client=client, credentials=credentials)
         auth = auth or offer.mechanism
+        if auth not in MECHANISMS:
+            raise ValueError(
+                f"association {offer.name} of {profile.name} authenticates by {auth}, which is not built here."
+            )
         if MECHANISMS[auth] is not Mechanism.HLS_GMAC:
             credentials = secrets_for(offer, credentials)
         client = offer.client_sap if client is None else client
@@ -219,7 +224,7 @@ def _settings(profile: DeviceProfile | None, credentials: Credentials, options: 
         protection=options.protection,
         style=options.style,
         dedicated=options.dedicated,
-        short_names=options.short_names,
+        short_names=options.short_names or (offer is not None and offer.short_names),
     )
 
 

@@ -10,6 +10,7 @@ from hes.cli.meter_times import with_sign
 from hes.cli.read_values import ProfileTable, Reading, decode
 from hes.dlms import axdr, profile_buffer
 from hes.dlms.apdu import AttributeDescriptor, ExceptionResponse
+from hes.dlms.codes import Conformance
 from hes.dlms.cosem.profile_generic import capture_objects_from_value
 from hes.dlms.cosem.registers import ScalerUnit
 from hes.dlms.data import Data
@@ -37,6 +38,13 @@ class MeterReader:
         self.dlms = dlms
         self.deviation_sign = deviation_sign
         self.known_scaler_units: ScalerUnits = {} if known_scaler_units is None else known_scaler_units
+
+    @property
+    def gives_parts(self) -> bool:
+        """Whether rows of a profile may be chosen: selective access, with short names parameterized access."""
+        client = self.dlms.client
+        wanted = Conformance.PARAMETERIZED_ACCESS if client.settings.short_names else Conformance.SELECTIVE_ACCESS
+        return wanted in client.conformance
 
     async def reading(self, descriptor: AttributeDescriptor) -> Reading:
         """One attribute with its scaler and unit. Raises AccessDenied when the device refuses the attribute."""

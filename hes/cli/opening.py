@@ -93,11 +93,11 @@ def _why_refused(error: AccessDenied, settings: ClientSettings) -> str:
     if service_error == ServiceError.DECIPHERING_ERROR:
         return "the meter cannot open what we sent: wrong --key or --auth-key, or it does not know our --system-title."
     if diagnostic == AcseDiagnostic.AUTHENTICATION_FAILURE or error.fields.get("hls_result") is not None:
-        if settings.mechanism is Mechanism.LLS and settings.security is None:
+        if settings.password and (settings.security is None or settings.security.keys is None):
             return f"the meter refused the password of {who}: check --password and --client."
         if settings.mechanism is Mechanism.NONE and settings.security is None:
             return f"the meter wants {who} to prove itself: use --auth low or --auth gmac."
-        if settings.mechanism is Mechanism.LLS:
+        if settings.password:
             return f"the meter refused keys or password of {who}: check --key, --auth-key, --password and --client."
         return f"the meter refused the keys of {who}: check --key, --auth-key, --system-title and --client."
     if diagnostic in (

@@ -13,8 +13,11 @@ from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.obis import Obis
 from hes.dlms.security import EncryptionKeys, SecurityControl
 from hes.dlms.security.ciphering import CipheringStyle
+from hes.dlms.security.hls import SECRET, TITLED
 
 PUBLIC_CLIENT: Final = 16
+KEY_OCTETS: Final = 16  # of suites 0 and 1
+SUITE_OF_LONG_KEYS: Final = 2
 MANAGEMENT_CLIENT: Final = 1
 COUNTER_OBJECT: Final = Obis.parse("0.0.43.1.0.255")
 MECHANISMS: Final = {
@@ -23,8 +26,17 @@ MECHANISMS: Final = {
     "lls": Mechanism.LLS,
     "gmac": Mechanism.HLS_GMAC,
     "hls-gmac": Mechanism.HLS_GMAC,
+    "md5": Mechanism.HLS_MD5,
+    "hls-md5": Mechanism.HLS_MD5,
+    "sha1": Mechanism.HLS_SHA1,
+    "hls-sha1": Mechanism.HLS_SHA1,
+    "sha256": Mechanism.HLS_SHA256,
+    "hls-sha256": Mechanism.HLS_SHA256,
 }
-STYLES: Final = {style.value: style for style in CipheringStyle}
+"""What the command line can authenticate with. Not here: a manufacturer's own way, and ECDSA, which wants key pairs."""
+STYLES: Final = {  # signing and keys of one APDU want key pairs or a master key
+    style.value: style for style in CipheringStyle if style is not CipheringStyle.GENERAL_SIGNING
+}
 PROTECTIONS: Final = {
     "none": None,
     "auth": SecurityControl.of(encrypted=False),
@@ -54,7 +66,8 @@ class ConnectPlan:
     @property
     def reads_counter(self) -> bool:
         """Whether the public client has to ask for the counter first."""
-        return self.settings.security is not None and self.counter is None
+        security = self.settings.security
+        return security is not None and security.keys is not None and self.counter is None
 
     @property
     def public_settings(self) -> ClientSettings:
@@ -111,17 +124,27 @@ def client_settings(
     if auth is None:
         auth = "gmac" if credentials.key and credentials.auth_key and protection != "none" else "none"
     mechanism = MECHANISMS[auth]
-    if mechanism is Mechanism.LLS and not credentials.password:
-        raise ValueError("--auth low needs --password (or AMILOOP_PASSWORD, or an entry of the secrets file).")
+    by_secret = mechanism is Mechanism.LLS or mechanism in SECRET
+    if by_secret and not credentials.password:
+        raise ValueError(f"--auth {auth} needs --password (or AMILOOP_PASSWORD, or an entry of the secrets file).")
     security = _security(mechanism, credentials, protection=protection, style=style, dedicated=dedicated)
     default = PUBLIC_CLIENT if mechanism is Mechanism.NONE and security is None else MANAGEMENT_CLIENT
     return ClientSettings(
         client_sap=default if client is None else client,
         server_sap=server,
         mechanism=mechanism,
-        password=credentials.password if mechanism is Mechanism.LLS else b"",
+        password=credentials.password if by_secret else b"",
         security=security,
         short_names=short_names,
+    )
+
+
+def _titles(credentials: Credentials) -> ClientSecurity:
+    """For a mechanism whose proofs hold the titles, where nothing is ciphered."""
+    return ClientSecurity(
+        system_title=credentials.system_title or SYSTEM_TITLE,
+        ciphered=False,
+        server_system_title=credentials.meter_title or None,
     )
 
 
@@ -136,7 +159,7 @@ def _security(
     if mechanism is not Mechanism.HLS_GMAC and not credentials.key and not credentials.auth_key:
         if dedicated:
             raise ValueError("--dedicated needs --key and --auth-key.")
-        return None
+        return _titles(credentials) if mechanism in TITLED else None
     missing = [option for option, value in given.items() if not value]
     if missing:
         why = "--auth gmac" if mechanism is Mechanism.HLS_GMAC else "a ciphered association"
@@ -144,9 +167,12 @@ def _security(
     control = PROTECTIONS[protection]
     if control is None and mechanism is not Mechanism.HLS_GMAC:
         raise ValueError("--protection none leaves no use for keys without --auth gmac.")
+    if len(credentials.key) != len(credentials.auth_key):
+        raise ValueError("--key and --auth-key must be equally long: 32 hex digits each, in suite 2 64.")
     return ClientSecurity(
         system_title=credentials.system_title or SYSTEM_TITLE,
         keys=EncryptionKeys(credentials.key, credentials.auth_key),
+        suite=SUITE_OF_LONG_KEYS if len(credentials.key) > KEY_OCTETS else 0,
         control=SecurityControl.of() if control is None else control,
         style=STYLES[style],
         dedicated=dedicated,

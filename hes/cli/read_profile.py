@@ -9,7 +9,7 @@ from typing import Final
 from hes.cli.read_plan import MECHANISMS, Credentials
 from hes.devices.profiles import AssociationOffer, DeviceProfile
 
-SAFEST_FIRST: Final = ("hls-gmac", "lls", "none")
+SAFEST_FIRST: Final = ("hls-gmac", "hls-sha256", "hls-sha1", "hls-md5", "lls", "none")
 
 
 def choose_association(
@@ -30,7 +30,9 @@ def choose_association(
     fitting = [
         offer
         for offer in profile.associations
-        if (auth is None or MECHANISMS[offer.mechanism] is MECHANISMS[auth]) and client in (None, offer.client_sap)
+        if offer.mechanism in MECHANISMS
+        and (auth is None or MECHANISMS[offer.mechanism] is MECHANISMS[auth])
+        and client in (None, offer.client_sap)
     ]
     if not fitting:
         raise ValueError(
@@ -40,10 +42,11 @@ def choose_association(
 
 
 def _safest(offers: Sequence[AssociationOffer], credentials: Credentials) -> AssociationOffer:
-    has = {"hls-gmac": bool(credentials.key and credentials.auth_key), "lls": bool(credentials.password), "none": True}
+    keys, password = bool(credentials.key and credentials.auth_key), bool(credentials.password)
+    has = dict.fromkeys(SAFEST_FIRST, password) | {"hls-gmac": keys, "none": True}
     for mechanism in SAFEST_FIRST:
         for offer in offers:
-            if offer.mechanism == mechanism and has[mechanism]:
+            if offer.mechanism == mechanism and has[mechanism] and (keys or not offer.ciphered):
                 return offer
     return offers[0]
 

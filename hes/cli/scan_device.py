@@ -25,10 +25,10 @@ from hes.cli.scan_result import BufferSummary, Scan, ScannedAttribute, ScannedDe
 from hes.dlms import axdr
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.client.events import Associated
-from hes.dlms.codes import Conformance
-from hes.dlms.cosem.access_rights import attribute_right, method_right
+from hes.dlms.cosem.access_rights import READ, AccessRight, attribute_right, method_right
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, ObjectListElement, object_list_from_value
-from hes.dlms.cosem.interface_classes import interface_class
+from hes.dlms.cosem.association_sn import sn_access_rights_from_value, sn_object_list_from_value
+from hes.dlms.cosem.interface_classes import conforms, interface_class
 from hes.dlms.cosem.sap_assignment import SAP_ASSIGNMENT_NAME, sap_list_from_value
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.inspect.meanings import scaler_attribute
@@ -42,7 +42,9 @@ from hes.protocols.hdlc_session import HdlcSession
 from hes.protocols.wrapper_session import ExchangeTimeout, FrameTap, SessionLost
 
 ASSOCIATION_CLASS: Final = 15
+ASSOCIATION_SN_CLASS: Final = 12
 OBJECT_LIST: Final = 2
+ACCESS_RIGHTS: Final = 3
 SAP_CLASS: Final = 17
 SAP_LIST: Final = 2
 BUFFER: Final = 2
@@ -252,14 +254,11 @@ class _DeviceScanner:
         self._saps |= {sap: octets.decode("ascii", "backslashreplace") for sap, octets in found.items()}
 
     async def _listed_objects(self) -> list[ScannedObject]:
-        async def read(meter: MeterReader) -> list[ObjectListElement]:
-            encoded = await meter.dlms.get(ASSOCIATION_CLASS, CURRENT_ASSOCIATION, OBJECT_LIST)
-            return object_list_from_value(axdr.decode_value(encoded)[0])
-
+        short = self._opener.plan.settings.short_names
         self._watch(0, 0, "object list")
         client = self._device.client_sap
         try:
-            elements = await self._attempt(read)
+            elements = await self._attempt(_short_named if short else _listed)
         except AccessDenied as error:
             raise AccessDenied(
                 f"client {client} may not read the object list of logical device {self._device.server_sap} "
@@ -269,7 +268,8 @@ class _DeviceScanner:
             self._device.findings.append(f"of {len(elements)} objects only the first {OBJECTS_MAX} are looked into")
         version = next((each.version for each in elements if each.logical_name == CURRENT_ASSOCIATION), 0)
         self._device.association_version = version
-        return [_scanned(element, version) for element in elements[:OBJECTS_MAX]]
+        modes_version = 0 if short else version  # Association SN has the modes of Association LN before version 3
+        return [_scanned(element, modes_version) for element in elements[:OBJECTS_MAX]]
 
     # values
 
@@ -291,7 +291,9 @@ class _DeviceScanner:
     async def _read(self, each: ScannedObject, attribute: ScannedAttribute) -> None:
         descriptor = AttributeDescriptor(each.class_id, each.obis, attribute.index)
         try:
-            attribute.reading = await self._attempt(lambda meter: meter.reading(descriptor))
+            attribute.reading = reading = await self._attempt(lambda meter: meter.reading(descriptor))
+            if reading.data is not None:
+                attribute.mismatch = conforms(each.class_id, each.version, attribute.index, reading.data) or ""
         except AccessDenied as error:
             attribute.reading = Reading(descriptor=descriptor, error=error.message)
             if self._meter is not None:  # a scaler that is not given is not asked for again with each value
@@ -310,6 +312,26 @@ class _DeviceScanner:
         return summary
 
 
+async def _listed(meter: MeterReader) -> list[ObjectListElement]:
+    encoded = await meter.dlms.get(ASSOCIATION_CLASS, CURRENT_ASSOCIATION, OBJECT_LIST)
+    return object_list_from_value(axdr.decode_value(encoded)[0])
+
+
+async def _short_named(meter: MeterReader) -> list[ObjectListElement]:
+    """The objects of Association SN, with their rights where it tells them; else no modes, and everything is tried."""
+    encoded = await meter.dlms.get(ASSOCIATION_SN_CLASS, CURRENT_ASSOCIATION, OBJECT_LIST)
+    listed = sn_object_list_from_value(axdr.decode_value(encoded)[0])
+    try:
+        encoded = await meter.dlms.get(ASSOCIATION_SN_CLASS, CURRENT_ASSOCIATION, ACCESS_RIGHTS)
+        rights = sn_access_rights_from_value(axdr.decode_value(encoded)[0])
+    except (AccessDenied, RemoteProtocolError):
+        rights = {}
+    return [
+        ObjectListElement(each.class_id, each.version, each.logical_name, *rights.get(each.base_name, ({}, {})))
+        for each in listed
+    ]
+
+
 async def _first_and_last(meter: MeterReader, each: ScannedObject, entries: int | None) -> ProfileTable:
     columns = await meter.columns(each.class_id, each.obis)
     descriptor = AttributeDescriptor(each.class_id, each.obis, BUFFER)
@@ -317,7 +339,7 @@ async def _first_and_last(meter: MeterReader, each: ScannedObject, entries: int 
         return ProfileTable(descriptor=descriptor, columns=columns, scaler_units=await meter.units(columns), rows=())
     if entries is not None and entries <= SHORT_ROWS:
         return await meter.table(descriptor, columns, b"")
-    if Conformance.SELECTIVE_ACCESS not in meter.dlms.client.conformance:
+    if not meter.gives_parts:
         raise AccessDenied("the device gives no parts of a profile; read it whole with amiloop read")
     first = await meter.table(descriptor, columns, by_entry(1, 1))
     if entries is None:
@@ -332,6 +354,9 @@ def _scanned(element: ObjectListElement, association_version: int) -> ScannedObj
     known = interface_class(element.class_id, element.version) or interface_class(element.class_id)
     names = known.attributes if known is not None else ()
     methods = known.methods if known is not None else ()
+    if not element.attributes:  # nothing is said of rights: it may be tried
+        for index, called in enumerate(names, 1):
+            found.attributes.append(ScannedAttribute(index, called, None, AccessRight(READ)))
     for index, mode in sorted(element.attributes.items()):
         right = attribute_right(mode, association_version)
         found.attributes.append(ScannedAttribute(index, _name(names, index, "attribute"), mode, right))
@@ -349,9 +374,11 @@ def _to_read(each: ScannedObject) -> list[ScannedAttribute]:
     """What is read one by one, scalers before the values that need them. The logical name is known from the list, the
     list itself was read, and buffers are summed up."""
     left_out = {1}
+    if each.class_id == ASSOCIATION_SN_CLASS:
+        left_out.add(ACCESS_RIGHTS)
     if each.class_id == PROFILE_CLASS:
         left_out.add(BUFFER)
-    if each.class_id == ASSOCIATION_CLASS and each.obis == CURRENT_ASSOCIATION:
+    if each.class_id in (ASSOCIATION_CLASS, ASSOCIATION_SN_CLASS) and each.obis == CURRENT_ASSOCIATION:
         left_out.add(OBJECT_LIST)
     scaler = scaler_attribute(each.class_id)
     chosen = [each for each in each.attributes if each.right.can_read and each.index not in left_out]

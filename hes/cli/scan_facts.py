@@ -114,7 +114,7 @@ class Facts:
         ciphered = own.security is not None and own.security.ciphered
         entries[own.client_sap] = _association(
             own.client_sap, own.mechanism, ciphered, _rights_word(self._own_elements())
-        )
+        ) | ({"short_names": True} if own.short_names else {})
         for each in self._device.objects:
             if each.class_id != ASSOCIATION_CLASS or each.obis == CURRENT_ASSOCIATION:
                 continue

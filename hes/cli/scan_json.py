@@ -45,6 +45,7 @@ def _device_json(device: ScannedDevice) -> dict[str, Any]:
             for class_id, count in sorted(Counter(each.class_id for each in device.objects).items())
         },
         "unread": device.unread,
+        "mismatches": device.mismatches,
         "complete": device.complete,
         "error": device.error,
         "findings": device.findings,
@@ -87,6 +88,8 @@ def _attribute_json(attribute: ScannedAttribute) -> dict[str, Any]:
     }
     if attribute.reading is None:
         return body
+    if attribute.mismatch:
+        body["mismatch"] = attribute.mismatch
     said = attribute.reading.to_json()
     return body | {key: said[key] for key in ("error", "type", "raw", "text", "value", "unit", "scaler") if key in said}
 

@@ -14,13 +14,16 @@ from hes.dlms.obis_names import name
 
 @dataclass(slots=True)
 class ScannedAttribute:
-    """mode: as listed, None where the list says none. reading: None when it was not tried."""
+    """mode: as listed, None where the list says none. reading: None when it was not tried. mismatch: in what the value
+    is not of the type that its class declares, "" where it is or nobody knows.
+    """
 
     index: int
     name: str
     mode: int | None
     right: AccessRight
     reading: Reading | None = None
+    mismatch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,11 @@ class ScannedDevice:
 
     def object(self, class_id: int, obis: bytes) -> ScannedObject | None:
         return next((each for each in self.objects if each.class_id == class_id and each.obis == obis), None)
+
+    @property
+    def mismatches(self) -> int:
+        """Values that are not of the type that their class declares."""
+        return sum(1 for each in self.objects for attribute in each.attributes if attribute.mismatch)
 
     @property
     def unread(self) -> int:

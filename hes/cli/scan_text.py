@@ -98,6 +98,8 @@ def _summary_line(device: ScannedDevice) -> str:
         shown += f", {tried} attributes read"
     if device.unread:
         shown += f", {device.unread} of what is listed as readable not given"
+    if device.mismatches:
+        shown += f", {device.mismatches} not of their declared type"
     return shown if device.complete else f"{shown}; the scan of this logical device did not reach its end"
 
 
@@ -111,6 +113,8 @@ def _class_lines(objects: Sequence[ScannedObject], width: int) -> Iterator[str]:
             rights = value.right.letters if value is not None else ""
             head = f"{code}  {_cut(each.name, name_width):<{name_width}}  {rights:<3}"
             yield from _with_value(head, value, each, width)
+            for attribute in each.attributes:
+                yield from _mismatch_lines(attribute, width)
         else:
             yield f"{code}  {each.name}".rstrip()
             yield from _attribute_lines(each, width)
@@ -127,9 +131,16 @@ def _attribute_lines(each: ScannedObject, width: int) -> Iterator[str]:
             yield from _buffer_lines(head, each.buffer, width)
         else:
             yield from _with_value(head, attribute, each, width)
+        yield from _mismatch_lines(attribute, width)
     hidden = [f"{attribute.name} ({attribute.index})" for attribute in named if not attribute.right.bits]
     if hidden:
         yield from _hung(f"{_INDENT}no access: ", ", ".join(hidden), width)
+
+
+def _mismatch_lines(attribute: ScannedAttribute, width: int) -> list[str]:
+    return (
+        _hung(f"{_INDENT}!! ", f"not of its declared type: {attribute.mismatch}", width) if attribute.mismatch else []
+    )
 
 
 def _method_lines(methods: Iterable[ScannedMethod], width: int) -> list[str]:

@@ -156,6 +156,7 @@ class ProfileFile(Table):
         client_sap: int = key(allowed="1..255", ge=1, le=255)
         mechanism: MechanismName = key(allowed="one of " + ", ".join(get_args(MechanismName)))
         ciphered: bool | None = key(None, allowed="true or false; without it true for hls-gmac alone")
+        short_names: bool = key(default=False, allowed="true or false")
         rights: Rights = key(allowed="one of counters, read, manage")
 
     class Object(Table):

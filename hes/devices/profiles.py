@@ -119,6 +119,7 @@ class AssociationOffer:
     mechanism: MechanismName
     rights: Rights
     ciphered: bool
+    short_names: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +338,7 @@ def build(source: ProfileFile) -> DeviceProfile:
                 mechanism=offer.mechanism,
                 rights=offer.rights,
                 ciphered=offer.mechanism == "hls-gmac" if offer.ciphered is None else offer.ciphered,
+                short_names=offer.short_names,
             )
             for offer in source.association
         ),

@@ -18,7 +18,7 @@ from hes.cli.tests.meter_on_a_link import LOWER, MeterOnALink
 from hes.cli.tests.meter_on_tcp import HANG_UP, SILENCE, MeterOnTcp
 from hes.devices import profiles
 from hes.dlms.obis import Obis
-from hes.dlms.tests import published
+from hes.dlms.tests import bench_short_names, published
 from hes.dlms.tests.bench_meter import ENERGY, LOAD_PROFILE, READER
 from hes.entropy import SystemEntropy
 from hes.links.registry import Links
@@ -269,3 +269,32 @@ def test_no_secret_gets_into_a_profile_and_a_file_that_is_there_stays(tmp_path: 
         ended = run(meter.url, *LOW, "--write-profile", str(path))
     assert "--force" in str(ended.exception)
     assert path.read_text().lower() == text
+
+
+def test_a_device_with_short_names_is_scanned_by_its_association_sn(tmp_path: Path) -> None:
+    path = tmp_path / "sn.toml"
+    with MeterOnTcp(device=bench_short_names.DEVICE) as meter:
+        scanned = found(meter.url, "--short-names", *LOW, "--write-profile", str(path))
+        profile = profiles.load(str(path))
+        done = CliRunner().invoke(
+            read, [meter.url, "--profile", str(path), *PASSWORD, "1.0.1.8.0.255"], standalone_mode=False
+        )
+    assert scanned["complete"] is True, scanned["logical_devices"][0]
+    assert attribute(scanned, "1.0.1.8.0.255", 2)["unit"] == "Wh"
+    assert attribute(scanned, "0.0.1.0.0.255", 2)["mode"] == 1, "rights are those of access_rights_list"
+    assert [offer.short_names for offer in profile.associations] == [True]
+    assert done.return_value == 0, done.exception
+
+
+def test_values_that_are_not_of_their_declared_type_are_marked() -> None:
+    def answer(apdu: bytes) -> bytes | None:
+        if apdu[3:12] == GET_ENERGY_UNIT:
+            return bytes.fromhex("c401") + apdu[2:3] + bytes.fromhex("0002020f00111e")  # the unit as unsigned, no enum
+        return None
+
+    with MeterOnTcp(answer=answer) as meter:
+        scanned = found(meter.url, *LOW)
+        page = run(meter.url, *LOW).stdout
+    assert "unsigned, not enum" in attribute(scanned, "1.0.1.8.0.255", 3)["mismatch"]
+    assert scanned["logical_devices"][0]["mismatches"] == 1
+    assert "!! not of its declared type" in page

@@ -101,6 +101,19 @@ def sn_object_list_from_value(value: Any) -> list[SnObjectListElement]:
     return elements
 
 
+def sn_access_rights_from_value(value: Any) -> dict[int, tuple[dict[int, int], dict[int, int]]]:
+    """Attribute 3 as a meter sent it, as plain values: by base name (0..65535) the access modes of attributes and of
+    methods. Raises RemoteProtocolError for any other shape."""
+    rights = {}
+    try:
+        for base, attributes, methods in value:
+            modes = {int(index): int(mode) for index, mode, *_selectors in attributes}
+            rights[int(base) & 0xFFFF] = (modes, {int(index): int(mode) for index, mode in methods})
+    except Exception as error:
+        raise RemoteProtocolError(f"not a list of access rights: element {len(rights)}: {error}") from error
+    return rights
+
+
 class AssociationSn(CosemObject[I]):
     """Class 12, Association SN, version 2: the association that asks."""
 
