@@ -46,12 +46,21 @@ class MeterReader:
         wanted = Conformance.PARAMETERIZED_ACCESS if client.settings.short_names else Conformance.SELECTIVE_ACCESS
         return wanted in client.conformance
 
-    async def reading(self, descriptor: AttributeDescriptor) -> Reading:
-        """One attribute with its scaler and unit. Raises AccessDenied when the device refuses the attribute."""
+    async def reading(self, descriptor: AttributeDescriptor, version: int | None = None) -> Reading:
+        """One attribute with its scaler and unit. version: of its class, where that is known.
+
+        Raises AccessDenied when the device refuses the attribute.
+        """
         data = decode(await self.dlms.get(*descriptor))
         self._note_scaler_unit(descriptor, data)
         scaler_unit = await self.scaler_unit(*descriptor)
-        return Reading(descriptor=descriptor, data=data, scaler_unit=scaler_unit, deviation_sign=self.deviation_sign)
+        return Reading(
+            descriptor=descriptor,
+            data=data,
+            scaler_unit=scaler_unit,
+            deviation_sign=self.deviation_sign,
+            version=version,
+        )
 
     def _note_scaler_unit(self, descriptor: AttributeDescriptor, data: Data) -> None:
         """What is read for itself need not be read again for the value beside it."""

@@ -32,7 +32,8 @@ TEXT_OCTETS_MIN: Final = 4
 class Reading:
     """One attribute as it was read. error: why it was not, "" when it was.
 
-    The class of `descriptor` is 0 where nobody could say it. deviation_sign: as in `ReadPlan`; what people are shown
+    The class of `descriptor` is 0 where nobody could say it; version: of the class, None where nobody said.
+    deviation_sign: as in `ReadPlan`; what people are shown
     goes by it, raw values stay as they came.
     """
 
@@ -41,6 +42,7 @@ class Reading:
     scaler_unit: ScalerUnit | None = None
     error: str = ""
     deviation_sign: Literal[1, -1] = 1
+    version: int | None = None
 
     @property
     def code(self) -> str:
@@ -68,17 +70,17 @@ class Reading:
             unit = self.scaler_unit.unit_name if self.scaler_unit else ""
             return f"{number:f} {unit}".rstrip()
         if isinstance(shown.value, tuple) or hasattr(shown.value, "elements"):
-            return render_text(value_node(shown, self.label, shape_of(self.descriptor)))
+            return render_text(value_node(shown, self.label, shape_of(self.descriptor, self.version)))
         if shown.tag is Tag.OCTET_STRING and _is_text(shown.value):
             return str(shown.value.decode("ascii"))
         if shown.tag in (Tag.VISIBLE_STRING, Tag.UTF8_STRING) and shown.value.isprintable():
             return str(shown.value)
-        return describe(shown, shape_of(self.descriptor))[0]
+        return describe(shown, shape_of(self.descriptor, self.version))[0]
 
     def node(self) -> Node | None:
         """The value as a tree, times in the usual sense; None when it was not read."""
         shown = self._shown()
-        return None if shown is None else value_node(shown, self.label, shape_of(self.descriptor))
+        return None if shown is None else value_node(shown, self.label, shape_of(self.descriptor, self.version))
 
     def _shown(self) -> Data | None:
         """The value with times in the usual sense."""
@@ -103,10 +105,12 @@ class Reading:
         shown = self._shown()
         if self.data is None or shown is None:
             return body | {"error": self.error}
-        tree = to_json(value_node(self.data, "value", shape_of(self.descriptor)))
+        tree = to_json(value_node(self.data, "value", shape_of(self.descriptor, self.version)))
         body["type"] = tree["type"]
         body["raw"] = _without_places(tree) if "children" in tree else tree.get("plain")
-        body["text"] = describe(shown, shape_of(self.descriptor))[0] if "children" not in tree else tree["value"]
+        body["text"] = (
+            describe(shown, shape_of(self.descriptor, self.version))[0] if "children" not in tree else tree["value"]
+        )
         number = self._scaled()
         if number is not None and self.scaler_unit is not None:
             unit = {"unit": self.scaler_unit.unit_name, "scaler": self.scaler_unit.scaler}

@@ -291,7 +291,7 @@ class _DeviceScanner:
     async def _read(self, each: ScannedObject, attribute: ScannedAttribute) -> None:
         descriptor = AttributeDescriptor(each.class_id, each.obis, attribute.index)
         try:
-            attribute.reading = reading = await self._attempt(lambda meter: meter.reading(descriptor))
+            attribute.reading = reading = await self._attempt(lambda meter: meter.reading(descriptor, each.version))
             if reading.data is not None:
                 attribute.mismatch = conforms(each.class_id, each.version, attribute.index, reading.data) or ""
         except AccessDenied as error:

@@ -9,18 +9,21 @@ from typing import Any, Final
 
 from hes.cli.read_plan import ConnectPlan
 from hes.cli.read_values import BUFFER, CLOCK_CLASS, PROFILE_CLASS, ProfileTable, Reading
+from hes.cli.scan_associations import association_table, others
 from hes.cli.scan_result import BufferSummary, Scan, ScannedAttribute, ScannedDevice, ScannedMethod, ScannedObject
 from hes.dlms import axdr
 from hes.dlms.cosem.association_ln import object_list_from_value
 from hes.dlms.cosem.profile_generic import capture_objects_from_value
 from hes.dlms.cosem.registers import ScalerUnit
 from hes.dlms.inspect.meanings import MECHANISM_WORDS, column_name, conformance_text
-from hes.dlms.inspect.node import Node, render_text
+from hes.dlms.inspect.node import Node, render_text, table_lines
 from hes.errors import RemoteProtocolError
 
 WIDTH_DEFAULT: Final = 100
 NAME_WIDTH_MAX: Final = 44
 TREE_LINES_MAX: Final = 12
+TEXT_LINES_MAX: Final = 3
+ASSOCIATED_PARTNERS: Final = 3
 ASSOCIATION_CLASS: Final = 15
 OBJECT_LIST: Final = 2
 CAPTURE_OBJECTS: Final = 3
@@ -65,7 +68,10 @@ def _device_lines(device: ScannedDevice, width: int) -> Iterator[str]:
         objects = list(found)
         yield ""
         yield f"{objects[0].class_name} (class {class_id}, version {version})"
-        yield from _class_lines(objects, width)
+        tabled = [each for each in others(objects) if each.reading(ASSOCIATED_PARTNERS) is not None]
+        yield from _class_lines([each for each in objects if each not in tabled], width)
+        if tabled:
+            yield from (f"  {line}" for line in table_lines(association_table(tabled)))
     yield ""
     yield _summary_line(device)
 
@@ -104,8 +110,8 @@ def _summary_line(device: ScannedDevice) -> str:
 
 
 def _class_lines(objects: Sequence[ScannedObject], width: int) -> Iterator[str]:
-    code_width = max(len(str(each.obis)) for each in objects)
-    name_width = min(max(len(each.name) for each in objects), NAME_WIDTH_MAX)
+    code_width = max((len(str(each.obis)) for each in objects), default=0)
+    name_width = min(max((len(each.name) for each in objects), default=0), NAME_WIDTH_MAX)
     for each in objects:
         code = f"  {each.obis!s:<{code_width}}"
         if {attribute.index for attribute in each.attributes} <= _ONE_LINE.get(each.class_id, frozenset()):
@@ -165,7 +171,7 @@ def _with_value(head: str, attribute: ScannedAttribute | None, each: ScannedObje
         return
     node = reading.node()
     if node is None or not node.children:
-        yield from _hung(f"{head}  ", text, width) if len(head) < width // 2 else _below(head, text, width)
+        yield from _below(head, text, reading, width)
         return
     yield head.rstrip()
     lines = render_text(node, types=False).splitlines()[1:]
@@ -174,9 +180,13 @@ def _with_value(head: str, attribute: ScannedAttribute | None, each: ScannedObje
         yield f"{_INDENT}  ... {len(lines) - TREE_LINES_MAX} more lines: amiloop read {reading.code}"
 
 
-def _below(head: str, text: str, width: int) -> Iterator[str]:
+def _below(head: str, text: str, reading: Reading, width: int) -> Iterator[str]:
+    """A long text on lines of its own, the first few of them."""
     yield head.rstrip()
-    yield from _hung(_INDENT, text, width)
+    lines = _hung(_INDENT, text, width)
+    yield from lines[:TEXT_LINES_MAX]
+    if len(lines) > TEXT_LINES_MAX:
+        yield f"{_INDENT}... {len(lines) - TEXT_LINES_MAX} more lines: amiloop read {reading.code}"
 
 
 def _value_text(reading: Reading, each: ScannedObject) -> str:
