@@ -35,6 +35,7 @@ from hes.dlms.obis import Obis
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
+SET_BACK_S: Final = 1.0  # less than this is a rounding, not a clock that was set
 PERIODS_MAX: Final = 1440  # a day of minutes [A]
 
 Integral: TypeAlias = Callable[[I, float], int]
@@ -63,12 +64,19 @@ class AveragingState:
 
 
 def boundaries(state: AveragingState, own_s: float, count: int) -> list[float]:
-    """Ends of periods up to `own_s`, newest first, at most `count` of them."""
+    """Ends of periods up to `own_s`, newest first, at least one and at most `count` of them."""
     origin_s = 0.0 if state.origin_s is None else state.origin_s
-    periods = int((own_s - origin_s) // state.period_s)
+    periods = max(int((own_s - origin_s) // state.period_s), 0)
     first = max(periods - count + 1, 0)
     regular = [origin_s + state.period_s * index for index in range(periods, first - 1, -1)]
     return (regular + list(state.earlier))[:count]
+
+
+def as_of(state: AveragingState, own_s: float) -> AveragingState:
+    """The state as the clock says now: set back behind `next_period` or `reset`, it knows nothing of them [A]."""
+    if state.origin_s is None or own_s >= state.origin_s - SET_BACK_S:
+        return state
+    return replace(state, origin_s=None, earlier=(), reset_s=None)
 
 
 class AveragingDemandRegister(StatefulObject[I, AveragingState]):
@@ -122,6 +130,9 @@ class AveragingDemandRegister(StatefulObject[I, AveragingState]):
             initial=AveragingState(period_s=period_s, number_of_periods=number_of_periods),
         )
 
+    def state(self, context: Context[I]) -> AveragingState:
+        return as_of(super().state(context), context.device.timekeeper.own_s(context))
+
     def current_average(self, context: Context[I]) -> int:
         """What has been measured of the averaging time so far, over the whole of it."""
         return self._average(context, self._start_s(context), context.device.timekeeper.own_s(context))
@@ -155,7 +166,8 @@ class AveragingDemandRegister(StatefulObject[I, AveragingState]):
         state, timekeeper = self.state(context), context.device.timekeeper
         if state.reset_s is not None:
             from_s = max(from_s, state.reset_s)
-        begin, end = (self._integral(context.instance, timekeeper.world_s(context, own_s)) for own_s in (from_s, to_s))
+        ends = (from_s, max(from_s, to_s))
+        begin, end = (self._integral(context.instance, timekeeper.world_s(context, own_s)) for own_s in ends)
         return (end - begin) // state.span_s
 
 

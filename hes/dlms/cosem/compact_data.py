@@ -115,8 +115,11 @@ class CompactData(StatefulObject[I, CompactDataState]):
         row = Data(Tag.STRUCTURE, tuple(values))
         description = describe(row)
         assert description is not None  # every value in it has been described
-        template = compact_array.encode_description(description)
-        return replace(state, buffer=contents_of(description, row), template=template)
+        try:
+            contents = contents_of(description, row)
+        except LocalProtocolError:  # (nearly) nothing but null-data, which no reader would take
+            return replace(state, buffer=b"", template=b"")
+        return replace(state, buffer=contents, template=compact_array.encode_description(description))
 
     def _value(self, context: Context[I], state: CompactDataState, column: CaptureObject) -> Data:
         """The value now; null-data for what cannot be read or described [A]."""
@@ -161,7 +164,7 @@ def describe(value: Data) -> TypeDescription | None:
 
 
 def contents_of(description: TypeDescription, row: Data) -> bytes:
-    """The octets of one element, without types."""
+    """The octets of one element, without types. Raises LocalProtocolError where it would hold (nearly) none."""
     whole = compact_array.encode(CompactArray(description, (row,)))
     _octets, begin = axdr.decode_length(whole, len(compact_array.encode_description(description)))
     return whole[begin:]

@@ -15,12 +15,13 @@ from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult
 from hes.dlms.cosem import credit_rules
 from hes.dlms.cosem.access import READERS, Role
+from hes.dlms.cosem.clock import date_time_of
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import ActionReply, Attribute, Method
 from hes.dlms.cosem.credit_rules import AMOUNT_MAX, AMOUNT_MIN, CONFIGURATION_BITS, CreditState, CreditType
 from hes.dlms.cosem.date_patterns import civil_s, first_instant
 from hes.dlms.cosem.device_time import TICK_S, handled_own_s
-from hes.dlms.cosem.inner_calls import number, octet_string
+from hes.dlms.cosem.inner_calls import number
 from hes.dlms.cosem.interface_classes import CLASSES
 from hes.dlms.cosem.object_state import StatefulObject
 from hes.dlms.cosem.payment_links import accounts_of, amount, bits_of
@@ -155,8 +156,10 @@ def is_instant(context: Context[I], pattern: bytes) -> bool:
 
 
 def date_time(value: Data) -> bytes:
-    """12 octets with wildcards. Raises RemoteProtocolError for anything else."""
-    octets = octet_string(value, 12)
+    """12 octets with wildcards, under either tag. Raises RemoteProtocolError for anything else."""
+    octets = date_time_of(value)
+    if octets is None:
+        raise RemoteProtocolError("a date-time was wanted")
     CosemDateTime.from_octets(octets)
     return octets
 

@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 from hes.dlms import axdr, data
 from hes.dlms.cosem.access import READERS, Role
-from hes.dlms.cosem.clock import NO_DATE_TIME
+from hes.dlms.cosem.clock import NO_DATE_TIME, date_time_of
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import Attribute
 from hes.dlms.cosem.inner_calls import (
@@ -27,7 +27,6 @@ from hes.dlms.cosem.inner_calls import (
     elements,
     members,
     number,
-    octet_string,
 )
 from hes.dlms.cosem.interface_classes import CLASSES
 from hes.dlms.cosem.monitored_value import (
@@ -67,11 +66,10 @@ class EmergencyProfile:
     def from_data(cls, value: Data) -> EmergencyProfile:
         """Raises RemoteProtocolError for any other shape."""
         profile_id, activation_time, duration_s = members(value, 3)
-        return cls(
-            number(profile_id, Tag.LONG_UNSIGNED),
-            octet_string(activation_time, 12),
-            number(duration_s, Tag.DOUBLE_LONG_UNSIGNED),
-        )
+        octets = date_time_of(activation_time)
+        if octets is None:
+            raise RemoteProtocolError("a date-time was wanted")
+        return cls(number(profile_id, Tag.LONG_UNSIGNED), octets, number(duration_s, Tag.DOUBLE_LONG_UNSIGNED))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from hes.dlms import data
+from hes.dlms.cosem.clock import date_time_of
 from hes.dlms.cosem.inner_calls import elements, logical_name_of, members, number, octet_string
 from hes.dlms.cosem.time_windows import TimeWindow
 from hes.dlms.cosem_time import CosemDateTime
@@ -228,12 +229,18 @@ def windows_data(windows: tuple[TimeWindow, ...]) -> Data:
     return data.array(data.structure(data.octets(window.start), data.octets(window.end)) for window in windows)
 
 
+def _date_time(value: Data) -> bytes:
+    octets = date_time_of(value)
+    if octets is None:
+        raise RemoteProtocolError("a date-time was wanted")
+    CosemDateTime.from_octets(octets)
+    return octets
+
+
 def windows_from_data(value: Data) -> tuple[TimeWindow, ...]:
     windows = []
     for element in elements(value, WINDOWS_MAX):
-        start, end = (octet_string(part, 12) for part in members(element, 2))
-        CosemDateTime.from_octets(start)
-        CosemDateTime.from_octets(end)
+        start, end = (_date_time(part) for part in members(element, 2))
         windows.append(TimeWindow(start, end))
     return tuple(windows)
 
@@ -268,7 +275,4 @@ def confirmation_data(held: tuple[bytes, int]) -> Data:
 
 def confirmation_from_data(value: Data) -> Any:
     start, interval_s = members(value, 2)
-    if start.tag is not Tag.DATE_TIME:
-        raise RemoteProtocolError("a date-time was wanted")
-    CosemDateTime.from_octets(start.value)
-    return start.value, number(interval_s, Tag.DOUBLE_LONG_UNSIGNED)
+    return _date_time(start), number(interval_s, Tag.DOUBLE_LONG_UNSIGNED)

@@ -68,6 +68,8 @@ class ObjectBench:
         """Let that much time pass, working off what falls due. Returns the next deadline, seconds from then."""
         self.now_s += seconds
         due_s = self.device.run_due(self.meter, self.now_s)
+        while due_s is not None and due_s <= self.now_s:  # one call does a bounded amount of work
+            due_s = self.device.run_due(self.meter, self.now_s)
         return None if due_s is None else due_s - self.now_s
 
     def deadline(self):

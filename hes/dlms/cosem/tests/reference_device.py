@@ -15,12 +15,15 @@ from hes.dlms.cosem import (
     DisconnectControl,
     GenericObject,
     LogicalDevice,
+    ObjectAction,
     ObjectStates,
     Role,
     ScalerUnit,
     ScriptReference,
+    ServiceId,
 )
 from hes.dlms.cosem.account import Account, AccountState
+from hes.dlms.cosem.activity_calendar import ActivityCalendar
 from hes.dlms.cosem.arbitrator import Arbitrator, ArbitratorState
 from hes.dlms.cosem.array_manager import ArrayManager, ArrayManagerState, ManagedArray
 from hes.dlms.cosem.averaging import AveragingDemandRegister, MaximumRegister
@@ -38,7 +41,10 @@ from hes.dlms.cosem.parameter_monitor import ParameterMonitor, ParameterMonitorS
 from hes.dlms.cosem.port_protection import PortProtection, PortProtectionState
 from hes.dlms.cosem.push_settings import ProtectionType, PushProtection
 from hes.dlms.cosem.push_setup import PushSetup, PushState
+from hes.dlms.cosem.register_activation import RegisterActivation
 from hes.dlms.cosem.register_monitor import RegisterMonitor, RegisterMonitorState, ThresholdActions
+from hes.dlms.cosem.schedule import Schedule
+from hes.dlms.cosem.script_table import Script, ScriptTable
 from hes.dlms.cosem.setup_objects import (
     Counters,
     G3MacSetup,
@@ -49,6 +55,8 @@ from hes.dlms.cosem.setup_objects import (
     NtpSetup,
     SetupObject,
 )
+from hes.dlms.cosem.single_action_schedule import SingleActionSchedule, SingleActionState
+from hes.dlms.cosem.special_days import SpecialDays
 from hes.dlms.cosem.status_mapping import MappingTable, StatusMapping
 from hes.dlms.cosem.tests.test_time_windows import NIGHTLY
 from hes.dlms.cosem.token_gateway import TokenGateway, TokenOutcome, TokenStatus
@@ -57,7 +65,7 @@ from hes.dlms.selective_access import CaptureObject
 
 MANAGER = ClientAccess(client_sap=1, role=Role.MANAGEMENT | Role.READER | Role.PUBLIC)
 OWN_CLASSES = {15, 17, 64}  # added by the logical device itself
-SCRIPT = ScriptReference(Obis.parse("0.0.10.0.106.255"), 1)
+SCRIPT = ScriptReference(Obis(bytes((0, 128, 0, 9, 0, 255))), 1)
 
 
 @dataclass(eq=False)
@@ -102,14 +110,14 @@ def _metering():
     yield Limiter(
         name_of(71),
         LimiterState(monitored=reference, normal=data.i32(9000), emergency=data.i32(500), groups=(1, 2)),
-        sample_period_s=60,
+        sample_period_s=900,
     )
     yield RegisterMonitor(
         name_of(21),
         RegisterMonitorState(
             monitored=reference, thresholds=(data.i32(9000),), actions=(ThresholdActions(SCRIPT, SCRIPT),)
         ),
-        sample_period_s=60,
+        sample_period_s=900,
     )
     yield _compact(0)
     yield _compact(1)
@@ -135,6 +143,14 @@ def _control():
     yield ParameterMonitor(name_of(65), ParameterMonitorState(parameters=(AttributeReference(71, name_of(71), 4),)))
     for version in (0, 1, 2):
         yield _pushed(version)
+    disconnect = ObjectAction(ServiceId.EXECUTE, 70, name_of(70), 1, data.i8(0))
+    script = ScriptReference(name_of(9), 1)
+    yield ScriptTable(name_of(9), [Script(1, (disconnect,))], writable=Role.MANAGEMENT)
+    yield SingleActionSchedule(name_of(22), SingleActionState(script=script))
+    yield Schedule(name_of(10))
+    yield SpecialDays(name_of(11))
+    yield ActivityCalendar(name_of(20))
+    yield RegisterActivation(name_of(6))
 
 
 def _payment():

@@ -108,6 +108,20 @@ def test_the_highest_average_is_kept_with_status_and_time():
     assert meter.get(MAXIMUM, 2) == average(3 * P, 4 * P, P)
 
 
+def test_a_clock_that_is_set_back_behind_a_reset_follows_its_periods_again():
+    offset_s = [0.0]
+    demand = AveragingDemandRegister(DEMAND, watt_seconds, WATT, period_s=P, number_of_periods=3)
+    meter = ObjectBench(
+        Clock(time=lambda _meter, now_s: now_s + offset_s[0]), demand, MaximumRegister(MAXIMUM, demand, WATT)
+    )
+    meter.wait(500)
+    meter.act(DEMAND, 1)
+    offset_s[0] = -4000.0
+    assert meter.get(DEMAND, 6) == UTC.octets(int(NOW_S) - 4 * P)  # own time is 3500 s before 12:00
+    assert meter.get(DEMAND, 3) == average(400 - 3 * P, 400, 3 * P)
+    assert meter.wait(1000) > 0
+
+
 @pytest.mark.parametrize("offset_s", [0.0, 0.4, 17.3])
 def test_no_period_is_missed_or_taken_twice(offset_s):
     meter = bench(clock_offset_s=offset_s)

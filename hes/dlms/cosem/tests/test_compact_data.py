@@ -104,6 +104,12 @@ def test_elements_and_what_cannot_be_read_or_described():
     assert values_of(meter.get(COMPACT, 2), meter.get(COMPACT, 5)) == (data.u8(66), data.u8(2), *[data.null()] * 4)
 
 
+def test_without_columns_or_with_nothing_to_read_the_buffer_is_empty():
+    for columns in ((), (CaptureObject(1, Obis.parse("9.9.9.9.9.9"), 2),)):
+        meter = bench(columns=columns, method=CaptureMethod.IMPLICIT)
+        assert (meter.get(COMPACT, 2), meter.get(COMPACT, 5)) == (b"", b"")
+
+
 @pytest.mark.parametrize(
     ("buffer", "template"),
     [("42", "0211"), ("42", "020211"), ("4200", "020111"), ("", "020111"), ("42", "11"), ("", "")],
