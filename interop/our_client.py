@@ -98,6 +98,12 @@ class OurPeer:
         assert end == len(encoded)
         return value
 
+    def set(self, class_id: int, obis: bytes, attribute: int, encoded: bytes) -> None:
+        self._runner.run(self.dlms.set(class_id, obis, attribute, encoded))
+
+    def act(self, class_id: int, obis: bytes, method: int, encoded: bytes) -> None:
+        self._runner.run(self.dlms.act(class_id, obis, method, encoded))
+
     def clock(self) -> float:
         return UTC.epoch_s(self.value(CLOCK, load_profile.CLOCK))
 
@@ -118,7 +124,7 @@ class OurPeer:
         return [[UTC.epoch_s(row[0]), *row[1:]] for row in rows]
 
     def write(self, octets: bytes) -> None:
-        self._runner.run(self.dlms.set(DATA, objects.WRITTEN, 2, axdr.encode(data.octets(octets))))
+        self.set(DATA, objects.WRITTEN, 2, axdr.encode(data.octets(octets)))
 
     def written(self) -> bytes:
         return bytes(self.value(DATA, objects.WRITTEN))
@@ -127,7 +133,7 @@ class OurPeer:
         return bytes(self.value(DATA, objects.LONG_VALUE))
 
     def switch(self, method: int) -> int:
-        self._runner.run(self.dlms.act(RELAY, objects.RELAY, method, axdr.encode(data.i8(0))))
+        self.act(RELAY, objects.RELAY, method, axdr.encode(data.i8(0)))
         return int(self.value(RELAY, objects.RELAY, 3))
 
     def clock_and_export(self) -> tuple[float, int]:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from interop import push_decoders
 from interop.outcomes import NOT_OFFERED, association, in_turn
 
 MEMORY_OCTETS_MAX = 1 << 30
@@ -26,6 +27,8 @@ def work(order: dict[str, Any]) -> Any:
     """Peers are imported when they are asked for: not all of their licences go together in one process."""
     if order["what"] == "matrix":
         return matrix(order)
+    if order["what"] == "push":
+        return push_decoders.decode(order["peer"], bytes.fromhex(order["octets"]), order["offer"])
     if order["what"] == "decode":
         from dlms_cosem import utils
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from hes.dlms.cosem.access import public_client
 from hes.dlms.cosem.logical_device import LogicalDevice
 from sim.reference.associations import OFFERS
+from sim.reference.behaviours import behaviours, one_of_every_class
 from sim.reference.meter import ReferenceMeter
 from sim.reference.objects import identity, objects
 
 MANAGEMENT_SAP: Final = 1
 SECOND_SAP: Final = 18
-"""A second logical device with little in it, so that there is more than one [A]."""
+"""A second logical device, with one object of every class in every version [A]."""
 MAX_PDU_OCTETS: Final = 640
 """Small enough that long values go in blocks, both ways [A]."""
 NAMES: Final = {MANAGEMENT_SAP: b"AMLREF0000000001", SECOND_SAP: b"AMLREF0000000018"}
@@ -24,7 +24,8 @@ def logical_devices() -> tuple[LogicalDevice[ReferenceMeter], ...]:
         LogicalDevice(
             name=lambda _meter: NAMES[MANAGEMENT_SAP],
             clients=[offer.access() for offer in OFFERS],
-            objects=objects(),
+            objects=[*objects(), *behaviours()],
+            states=lambda meter: meter.states,
             security=lambda meter: meter.security,
             server_sap=MANAGEMENT_SAP,
             max_receive_pdu_size=MAX_PDU_OCTETS,
@@ -32,8 +33,10 @@ def logical_devices() -> tuple[LogicalDevice[ReferenceMeter], ...]:
         ),
         LogicalDevice(
             name=lambda _meter: NAMES[SECOND_SAP],
-            clients=[public_client()],
-            objects=identity(),
+            clients=[offer.access() for offer in OFFERS],
+            objects=[*identity(), *one_of_every_class()],
+            states=lambda meter: meter.class_states,
+            security=lambda meter: meter.security,
             server_sap=SECOND_SAP,
             max_receive_pdu_size=MAX_PDU_OCTETS,
         ),

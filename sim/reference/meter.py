@@ -7,6 +7,8 @@ from typing import Final
 
 from hes.dlms.cosem.access import SecurityPolicy
 from hes.dlms.cosem.disconnect_control import ControlState
+from hes.dlms.cosem.image_transfer_state import ImageMemory
+from hes.dlms.cosem.object_state import ObjectStates
 from hes.dlms.cosem.security_state import SecurityMemory
 from sim.reference import known_keys
 from sim.reference.associations import OFFERS, SETUP_STRICT, STRICT_POLICY, SUITE_OF
@@ -19,7 +21,8 @@ MESSAGE_OCTETS: Final = 2000
 class ReferenceMeter:
     """State of the meter. clock_offset_s: what its own clock is ahead of true time.
 
-    entropy: count -> that many octets fit for challenges and keys.
+    entropy: count -> that many octets fit for challenges and keys. states, class_states: what the objects of the
+    management logical device and of the one with every class remember.
     """
 
     def __init__(self, now_s: float, entropy: Callable[[int], bytes]) -> None:
@@ -29,16 +32,10 @@ class ReferenceMeter:
         self.long_value = bytes(place % 251 for place in range(MESSAGE_OCTETS))
         self.written = b""
         self.load_profile = LoadProfile(now_s)
+        self.image = ImageMemory()
+        self.states = ObjectStates()
+        self.class_states = ObjectStates()
         self.security = _security(entropy)
-
-    @property
-    def deadline_s(self) -> float:
-        """When the meter wants to be woken, in world time."""
-        return self.load_profile.due_s
-
-    def advance(self, now_s: float) -> None:
-        """Everything that was due until now is done."""
-        self.load_profile.advance(now_s)
 
 
 def _security(entropy: Callable[[int], bytes]) -> SecurityMemory:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
 
 from hes.clock import Clock, SystemClock
@@ -20,12 +19,12 @@ from sim.reference import known_keys
 from sim.reference.associations import OFFERS, SETUP_OPEN, SUITE_OF, Offer, name_of
 from sim.reference.device import MANAGEMENT_SAP, logical_devices
 from sim.reference.endpoint import CHALLENGE_OCTETS, ReferenceEndpoint
+from sim.reference.life import Life
 from sim.reference.meter import ReferenceMeter
+from sim.reference.pushes import Pushes
 
 NAME: Final = "reference"
 PAIRS: Final = {"signing": CertificateType.DIGITAL_SIGNATURE, "agreement": CertificateType.KEY_AGREEMENT}
-SLEEP_S_MAX: Final = 60.0
-"""The machine's clock may be set: nobody sleeps longer than that without a look at it [A]."""
 
 
 class ReferenceMeters:
@@ -33,29 +32,17 @@ class ReferenceMeters:
 
     def __init__(self, *, clock: Clock | None = None, entropy: Entropy | None = None) -> None:
         self.clock = clock or SystemClock()
-        self._timer: asyncio.TimerHandle | None = None
         chance = entropy or SystemEntropy()
         self.meter = ReferenceMeter(self.clock.epoch_s(), chance.octets)
         device = PhysicalDevice(logical_devices())
         self.server = PhysicalServer(device, self.meter, entropy=chance.octets, challenge_octets=CHALLENGE_OCTETS)
+        management = next(each for each in device if each.server_sap == MANAGEMENT_SAP)
+        self.pushes = Pushes(management, self.meter, self.clock)
+        self.life = Life(self.meter, list(device), self.clock, self.pushes.send)
         self.stations = tuple(
-            Station(ReferenceEndpoint(self.server, each.server_sap), each.server_sap, HDLC_LOWER_FIRST)
+            Station(ReferenceEndpoint(self.server, each.server_sap, self.life), each.server_sap, HDLC_LOWER_FIRST)
             for each in device
         )
-
-    def live(self) -> None:
-        """From now on, what is due is done when it is due, on the running loop."""
-        self._wake()
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _wake(self) -> None:
-        now_s = self.clock.epoch_s()
-        self.meter.advance(now_s)
-        wait_s = min(max(self.meter.deadline_s - now_s, 0.0), SLEEP_S_MAX)
-        self._timer = asyncio.get_running_loop().call_later(wait_s, self._wake)
 
 
 async def serve_reference(
@@ -63,11 +50,11 @@ async def serve_reference(
 ) -> None:
     """Serve the reference meter at `url` until cancelled. Raises as `serve_meters` does."""
     meters = ReferenceMeters()
-    meters.live()
+    meters.life.begin()
     try:
         await serve_meters(links, url, meters, announce, hdlc=hdlc, sign_on=sign_on)
     finally:
-        meters.stop()
+        meters.life.end()
 
 
 def reference_offer(*, hdlc: bool) -> dict[str, Any]:

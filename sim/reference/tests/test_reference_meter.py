@@ -12,13 +12,17 @@ from hes.dlms.client import Client
 from hes.dlms.client.events import ActDone, Associated, AssociationRefused, Got, Released, SendNext, SetDone
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import Mechanism
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, object_list_from_value
 from hes.dlms.cosem.disconnect_control import ControlState
+from hes.dlms.cosem.interface_classes import CLASSES
+from hes.dlms.cosem.local_time import UTC
 from hes.dlms.cosem.logical_device import LOGICAL_DEVICE_NAME
 from hes.dlms.security import AUTHENTICATED, AUTHENTICATED_ENCRYPTED, ENCRYPTED
 from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.dlms.security.certificates import CertificateType
 from sim.reference import known_keys, load_profile, objects
 from sim.reference.associations import OFFERS, SETUP_STRICT, SUITE_OF
+from sim.reference.behaviours import OWN_CLASSES, RELAY_SCHEDULE
 from sim.reference.device import MANAGEMENT_SAP, SECOND_SAP
 from sim.reference.serving import ReferenceMeters
 
@@ -123,7 +127,7 @@ def test_it_has_stored_rows_and_captures_the_next_one_when_it_is_due():
     newest_s = NOW_S // 900 * 900
     assert rows[-1][2] == load_profile.import_wh(newest_s)
     session.meters.clock.now_s += 900
-    session.meters.meter.advance(session.meters.clock.now_s)
+    session.meters.life.advance(session.meters.clock.now_s)
     ends = (objects.UTC.octets(newest_s), objects.UTC.octets(newest_s + 900))
     since = selective_access.by_range(load_profile.COLUMNS[0], *ends)
     assert [row[2] for row in session.value(PROFILE, since)] == [
@@ -153,3 +157,27 @@ def test_the_second_logical_device_has_a_name_of_its_own():
     session = Session(BY_NAME["public"], server_sap=SECOND_SAP)
     session.open()
     assert session.value(AttributeDescriptor(1, LOGICAL_DEVICE_NAME, 2)).endswith(b"18")
+
+
+def test_the_second_logical_device_has_every_class_in_every_version():
+    session = Session(BY_NAME["by-none"], server_sap=SECOND_SAP)
+    session.open()
+    listed = object_list_from_value(session.value(AttributeDescriptor(15, CURRENT_ASSOCIATION, 2)))
+    found = {(entry.class_id, entry.version) for entry in listed}
+    assert set(CLASSES) - found <= {key for key in CLASSES if key[0] in OWN_CLASSES}
+
+
+def test_a_schedule_switches_the_relay_when_its_time_has_come():
+    session = Session(BY_NAME["by-none"])
+    session.open()
+    due_s = NOW_S // 60 * 60 + 120
+    octets = UTC.octets(due_s)
+    time, date = octets[5:9], octets[:5]
+    times = data.array([data.structure(data.octets(time), data.octets(date))])
+    written = session.run(session.client.set(AttributeDescriptor(22, RELAY_SCHEDULE, 4), axdr.encode(times)))
+    assert written.succeeded
+    session.meters.clock.now_s = float(due_s - 1)
+    assert session.value(AttributeDescriptor(70, objects.RELAY, 3)) == ControlState.CONNECTED
+    assert session.meters.life.deadline_s(due_s - 1) == due_s
+    session.meters.clock.now_s = float(due_s + 1)
+    assert session.value(AttributeDescriptor(70, objects.RELAY, 3)) == ControlState.DISCONNECTED
