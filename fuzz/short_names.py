@@ -114,5 +114,6 @@ def targets(apdus: Callable[[], Sequence[bytes]]) -> list[Target]:
         Target(name="server_short_names", session=_server, examples=lambda: REQUESTS + list(apdus()[::15]), weight=0.4,
                stateful=True, may_raise=(), machines=("hes.dlms.server.short_name_services",)),
         Target(name="client_short_names", session=_client, examples=lambda: _answers() + list(apdus()[::15]),
-               weight=0.3, stateful=True, machines=("hes.dlms.client.short_names",)),
+               weight=0.3, stateful=True,
+               machines=("hes.dlms.client.short_names", "hes.dlms.client.short_name_exchanges")),
     ]  # fmt: skip

@@ -25,11 +25,11 @@ from hes.dlms.association import Event, State, step
 from hes.dlms.block_transfer import BLOCK_TRANSFER_OCTETS_MAX
 from hes.dlms.client.exchange import AccessExchange, ActionExchange, Exchange, GetExchange, Selected, SetExchange
 from hes.dlms.client.settings import ClientSettings
+from hes.dlms.client.short_name_exchanges import Variable
 from hes.dlms.client.short_names import (
     NamedRequest,
     ObjectNames,
     ShortNameRequests,
-    Variable,
     beyond,
     read_request,
     write_request,

@@ -1,63 +1,39 @@
 """Requests with short names: what the client asks for by class and logical name, said in Read and Write.
 
 `ObjectNames` is the object list of Association SN as a dictionary; with it, GET, SET and ACTION become Reads and Writes
-(`ShortNameRequests`), whose answers come out as the same events. An exchange has no invoke id: answers belong to it by
-their order.
+(`ShortNameRequests`), whose answers come out as the same events.
 
 Source: docs/protocols/short-names.md §1, §2, §5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
-from hes.dlms import apdu, axdr
 from hes.dlms.apdu import (
     AttributeDescriptor,
-    BlockNumberAccess,
-    DataAccessError,
-    DataBlock,
     MethodDescriptor,
     ParameterizedAccess,
-    ReadBlockNumber,
-    ReadData,
-    ReadDataBlockAccess,
-    ReadRequest,
-    ReadResponse,
     VariableName,
-    WriteBlockNumber,
-    WriteDataBlockAccess,
-    WriteRequest,
-    WriteResponse,
-    WriteSuccess,
 )
-from hes.dlms.block_transfer import Block, Incoming, Outgoing
-from hes.dlms.client.events import ActDone, ClientEvent, Got, GotList, Ignored, ServiceRefused, SetDone
-from hes.dlms.client.exchange import Exchange, Selected, Step, check_blocks, next_block, room, unexpected
-from hes.dlms.codes import ActionResult, ApduTag, AttributeResult, Conformance, DataAccessResult, code
+from hes.dlms.client.events import ActDone, ClientEvent, Got, GotList, ServiceRefused, SetDone
+from hes.dlms.client.exchange import Exchange, Selected
+from hes.dlms.client.short_name_exchanges import Finish, ReadExchange, Results, Variable, WriteExchange
+from hes.dlms.codes import ActionResult, Conformance, DataAccessResult, code
 from hes.dlms.cosem.association_sn import REPLY_TO_HLS_SN, SnObjectListElement
 from hes.dlms.cosem.interface_classes import interface_class
-from hes.dlms.cosem.short_names import ASSOCIATION_SN_BASE, attribute_name, method_name, method_offset
-from hes.dlms.xdlms.read import ReadResult, decode_read_response_content
+from hes.dlms.cosem.short_names import ASSOCIATION_SN_BASE, STEP, attribute_name, method_name, method_offset
 from hes.dlms.xdlms.variable_access import SHORT_NAME_MAX
-from hes.dlms.xdlms.write import WriteResult
-from hes.errors import AccessDenied, LocalProtocolError, RemoteProtocolError
+from hes.errors import AccessDenied, LocalProtocolError
 
 OBJECT_LIST: Final = attribute_name(ASSOCIATION_SN_BASE, 2)  # FA08
 HLS_REPLY_NAME: Final = method_name(ASSOCIATION_SN_BASE, 12, 2, REPLY_TO_HLS_SN)  # FA58
 METHOD_SELECTOR: Final = 1  # which a server looks at nowhere, as far as we know [A]
 
-READ_BLOCK_HEAD: Final = 6  # 05 01 06 last block(2)
-WRITE_BLOCK_HEAD: Final = 8  # 06 01 07 last block(2) 01 09
 _SUCCESS: Final = DataAccessResult.SUCCESS
 _NULL_DATA: Final = b"\x00"
-
-Variable: TypeAlias = VariableName | ParameterizedAccess
-Results: TypeAlias = tuple[tuple[AttributeResult, bytes], ...]
-"""(SUCCESS, encoded value or b"") or (result, b""), in the order asked"""
-Finish: TypeAlias = Callable[[Results], ClientEvent]
 
 
 class ObjectNames:
@@ -79,11 +55,13 @@ class ObjectNames:
         """Short name of an attribute. Raises AccessDenied (result OBJECT_UNDEFINED) where the device has none."""
         found = self._find(attribute)
         index = attribute.attribute
-        name = attribute_name(found.base_name, index)
+        name = found.base_name + STEP * (index - 1)
         known = interface_class(found.class_id, found.version)
         methods_at = method_offset(found.class_id, found.version)
-        if (known is not None and index > len(known.attributes)) or (
-            methods_at is not None and name >= found.base_name + methods_at
+        if (
+            index < 1
+            or (known is not None and index > len(known.attributes))
+            or (methods_at is not None and name >= found.base_name + methods_at)
         ):
             raise _unlisted(f"class {found.class_id} version {found.version} has no attribute {index}")
         return self._inside(found, name)
@@ -116,137 +94,6 @@ class ObjectNames:
 def _unlisted(why: str) -> AccessDenied:
     """The device's own list says no, as the device would if it could be asked by logical name."""
     return AccessDenied(why, result=DataAccessResult.OBJECT_UNDEFINED)
-
-
-class ReadExchange:
-    """One Read until its results are there, the request and the answer in blocks where they are long."""
-
-    got_head = b""
-    response_tag: int = ApduTag.READ_RESPONSE
-    invoke: int = 0
-
-    def __init__(self, variables: tuple[Variable, ...], finish: Finish, *, limit: int, blocks_allowed: bool) -> None:
-        """limit: octets of a plain APDU. Raises LocalProtocolError when the request does not fit and may not be cut."""
-        self._count, self._finish, self._limit = len(variables), finish, limit
-        self._incoming: Incoming | None = None
-        self._outgoing: Outgoing | None = None
-        request = ReadRequest(variables)
-        self.request = request.encode()
-        if len(self.request) > limit:
-            check_blocks(len(self.request), limit, allowed=blocks_allowed)
-            self._outgoing = Outgoing(request.encode_content())
-            self._sendable()
-
-    def _sendable(self) -> Block:
-        """The next block, which becomes the request."""
-        assert self._outgoing is not None
-        block = self._outgoing.next(room(self._limit, READ_BLOCK_HEAD))
-        self.request = ReadRequest((ReadDataBlockAccess(block.last, block.number, block.raw),)).encode()
-        return block
-
-    def answer(self, octets: bytes) -> Step:
-        response = apdu.decode(octets)
-        if not isinstance(response, ReadResponse):
-            raise unexpected(response)
-        match response.results:
-            case (DataBlock() as block,):
-                return self._block(block)
-            case (ReadBlockNumber(number),):
-                sent = next_block(self._outgoing, number, lambda _head: self._sendable())
-                return sent if isinstance(sent, Ignored) else self.request
-        return self._finished(response.results)
-
-    def _block(self, block: DataBlock) -> Step:
-        incoming = self._incoming
-        if incoming is None:
-            incoming = self._incoming = Incoming()
-        if block.block == incoming.number:
-            return Ignored(reason=f"block {block.block} came again")
-        whole = incoming.add(Block(block.last, block.block, block.raw))
-        if whole is None:
-            self.request = ReadRequest((BlockNumberAccess(block.block),)).encode()
-            return self.request
-        return self._finished(decode_read_response_content(whole).results)
-
-    def _finished(self, results: tuple[ReadResult, ...]) -> ClientEvent:
-        """One error may stand for a transfer of many variables that was aborted."""
-        if len(results) == 1 != self._count and isinstance(results[0], DataAccessError):
-            return ServiceRefused(result=results[0].result)
-        if len(results) != self._count:
-            raise RemoteProtocolError(f"{self._count} variables were read, {len(results)} answered")
-        outcomes: list[tuple[AttributeResult, bytes]] = []
-        for result in results:
-            if isinstance(result, ReadData):
-                outcomes.append((_SUCCESS, result.data))
-            elif isinstance(result, DataAccessError):
-                outcomes.append((result.result, b""))
-            else:
-                raise RemoteProtocolError("a block among other results")
-        return self._finish(tuple(outcomes))
-
-
-class WriteExchange:
-    """One Write until its results are there, in blocks where it is long."""
-
-    got_head = b""
-    response_tag: int = ApduTag.WRITE_RESPONSE
-    invoke: int = 0
-
-    def __init__(
-        self,
-        variables: tuple[Variable, ...],
-        data: tuple[bytes, ...],
-        finish: Finish,
-        *,
-        limit: int,
-        blocks_allowed: bool,
-    ) -> None:
-        """limit: octets of a plain APDU. Raises LocalProtocolError when the request does not fit and may not be cut."""
-        self._count, self._finish, self._limit = len(variables), finish, limit
-        self._outgoing: Outgoing | None = None
-        request = WriteRequest(variables, data)
-        self.request = request.encode()
-        if len(self.request) > limit:
-            check_blocks(len(self.request), limit, allowed=blocks_allowed)
-            self._outgoing = Outgoing(request.encode_content())
-            self._sendable()
-
-    def _sendable(self) -> Block:
-        """The next block, which becomes the request."""
-        assert self._outgoing is not None
-        block = self._outgoing.next(room(self._limit, WRITE_BLOCK_HEAD))
-        octets = b"\x09" + axdr.encode_length(len(block.raw)) + block.raw
-        self.request = WriteRequest((WriteDataBlockAccess(block.last, block.number),), (octets,)).encode()
-        return block
-
-    def answer(self, octets: bytes) -> Step:
-        response = apdu.decode(octets)
-        if not isinstance(response, WriteResponse):
-            raise unexpected(response)
-        match response.results:
-            case (WriteBlockNumber(number),):
-                sent = next_block(self._outgoing, number, lambda _head: self._sendable())
-                return sent if isinstance(sent, Ignored) else self.request
-        return self._finished(response.results)
-
-    def _finished(self, results: tuple[WriteResult, ...]) -> ClientEvent:
-        failed = len(results) == 1 and isinstance(results[0], DataAccessError)
-        if failed and self._count != 1:
-            assert isinstance(results[0], DataAccessError)
-            return ServiceRefused(result=results[0].result)
-        if len(results) != self._count:
-            raise RemoteProtocolError(f"{self._count} variables were written, {len(results)} answered")
-        if self._outgoing is not None and not self._outgoing.current.last and not failed:
-            raise RemoteProtocolError("success before the last block was sent")
-        return self._finish(tuple([(_written(result), b"") for result in results]))
-
-
-def _written(result: WriteResult) -> AttributeResult:
-    if isinstance(result, WriteSuccess):
-        return _SUCCESS
-    if isinstance(result, DataAccessError):
-        return result.result
-    raise RemoteProtocolError("a block number among other results")
 
 
 @dataclass(frozen=True, slots=True)

@@ -325,9 +325,18 @@ def test_names_are_found_by_class_and_logical_name():
     with pytest.raises(AccessDenied, match="the device lists no object"):
         names.attribute(AttributeDescriptor(3, clock, 2))
     assert names.attribute(AttributeDescriptor(9999, clock, 2)) == 0x2BB8
-    for beyond in (AttributeDescriptor(8, clock, 10), AttributeDescriptor(9999, clock, 3)):
-        with pytest.raises(AccessDenied, match=r"has no attribute 10|belongs to the next object, at 2BC0"):
+    for beyond in (
+        AttributeDescriptor(8, clock, 10),
+        AttributeDescriptor(8, clock, 0),
+        AttributeDescriptor(9999, clock, 3),
+    ):
+        with pytest.raises(
+            AccessDenied, match=r"has no attribute 10|has no attribute 0|belongs to the next object, at 2BC0"
+        ):
             names.attribute(beyond)
+    last = ObjectNames([SnObjectListElement(0xFFF0, 9999, 0, clock)])
+    with pytest.raises(AccessDenied, match="belongs to the next object, at 10000"):
+        last.attribute(AttributeDescriptor(9999, clock, 3))
     with pytest.raises(AccessDenied, match="has no method 7"):
         names.method(MethodDescriptor(8, clock, 7))
     assert ReadRequest((VariableName(0x2BC8),)).encode().hex() == "0501022bc8"
