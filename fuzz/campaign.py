@@ -102,14 +102,22 @@ def _execute(target: Target, feed: Feed, octets: bytes, done: Part) -> str:
     start_s = time.perf_counter()
     signal.setitimer(signal.ITIMER_REAL, DEADLINE_S)
     try:
-        feed(octets)
-    except target.may_raise:
-        done.refused_count += 1
+        reason = outcome(target, feed, octets)
     except TooSlow:
         return f"took longer than {DEADLINE_S:g} s:\n" + "".join(traceback.format_exc(limit=-3))
+    done.refused_count += reason is None
+    done.slowest_s = max(done.slowest_s, time.perf_counter() - start_s)
+    return reason or ""
+
+
+def outcome(target: Target, feed: Feed, octets: bytes) -> str | None:
+    """What came out that must not: the end of its traceback. "" for a value, None for a refusal."""
+    try:
+        feed(octets)
+    except target.may_raise:
+        return None
     except Exception:  # whatever else comes out is what is looked for
         return traceback.format_exc(limit=-3)
-    done.slowest_s = max(done.slowest_s, time.perf_counter() - start_s)
     return ""
 
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
 
+from fuzz.campaign import outcome
 from fuzz.corpus import inputs_of, keep
 from fuzz.mutate import Mutator
 from fuzz.target import Target
@@ -144,7 +145,10 @@ def _reaching(target: Target, reached: Reached, seed: int, executions: int) -> I
     for number, octets in enumerate((*inputs_of(target.name), *target.examples(), *damaged)):
         if target.stateful and number % target.session_inputs == 0:
             feed = target.session()
-        with watching(reached) as fresh, suppress(*target.may_raise):
-            feed(octets)
-        if fresh[0]:
+        with watching(reached) as fresh:
+            reason = outcome(target, feed, octets)
+        if reason:
+            print(f"{target.name}: {octets.hex()}\n{reason}", file=sys.stderr)
+            feed = target.session()
+        if fresh[0] or reason:
             yield octets

@@ -103,12 +103,24 @@ def read_certificate(octets: Octets) -> Certificate:
     if len(octets) > CERTIFICATE_OCTETS_MAX:
         raise SecurityError(f"a certificate of {len(octets)} octets; at most {CERTIFICATE_OCTETS_MAX} are read")
     try:
+        _check_serial_number(octets)
         parsed = x509.load_der_x509_certificate(octets)
         return _read(octets, parsed)
     except SecurityError:
         raise
     except _UNREADABLE as error:
         raise SecurityError(f"the certificate cannot be read: {type(error).__name__}") from None
+
+
+def _check_serial_number(octets: bytes) -> None:
+    """A certificate is {{[0] version, INTEGER serial number, ...}, ...}; the number is above 0 (RFC 5280, 4.1.2.2)."""
+    start, end = 0, len(octets)
+    for _level in range(2):
+        _tag, start, end = ber.read(octets, start, end)
+    _tag, _start, version_end = ber.read(octets, start, end)
+    _tag, start, end = ber.read(octets, version_end, end)
+    if not any(octets[start:end]) or octets[start] & 0x80:
+        raise SecurityError("the serial number of the certificate is not above 0")
 
 
 def _read(octets: bytes, parsed: x509.Certificate) -> Certificate:
