@@ -218,8 +218,8 @@ class GeneralBlocks:
         if block.acknowledged > self._sent:
             return self._abort(f"block {block.acknowledged} is acknowledged, {self._sent} was the last one sent")
         if block.data and block.number > self._received:
-            if self._initiates:
-                return self._take(block)
+            if self._initiates:  # the answer, unless it is the rest of an older one
+                return self._take(block) if block.acknowledged == self._final else NOTHING
             return self._abort(f"block {block.number} follows a message that was whole")
         self.state = step(self.state, Event.ACKNOWLEDGED)
         self._received = max(self._received, block.number)

@@ -164,7 +164,7 @@ class Client(Requests):
             raise LocalProtocolError("no request is under way")
         if self._blocks is not None and self._blocks.active:
             return self._blocks.recover()[0]
-        return self._protect(self._exchange.request)
+        return self._sent(self._exchange.request)
 
     def abandon(self) -> None:
         """Give up waiting. The answer to a request will be ignored when it comes after all; an association that was

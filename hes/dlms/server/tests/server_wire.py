@@ -96,8 +96,8 @@ def ciphered_wire(client_sap=bm.CIPHERED_LLS, **changes):
     return wire, ciphering
 
 
-def managing_wire():
-    wire = Wire(bm.PLAIN_HLS)
+def managing_wire(device=bm.DEVICE):
+    wire = Wire(bm.PLAIN_HLS, device)
     wire(published.AARQ_HLS5)
     wire(bytes.fromhex("C301C1000F0000280000FF010109111000000001") + published.PROOF_STOC)
     return wire
