@@ -179,3 +179,73 @@ def test_notifications_agree(invoke, value, attribute):
 )
 def test_refusals_agree(ours, leaves):
     agree(ours, leaves, writes_again=False)
+
+
+SPECIFIED = {
+    apdu.AccessKind.GET: "AccessRequestGet",
+    apdu.AccessKind.SET: "AccessRequestSet",
+    apdu.AccessKind.ACTION: "AccessRequestAction",
+}
+SPECIFICATION = st.sampled_from(list(SPECIFIED)).flatmap(
+    lambda kind: st.builds(
+        apdu.AccessSpecification, st.just(kind), METHOD if kind is apdu.AccessKind.ACTION else ATTRIBUTE, st.just(b"")
+    )
+)
+
+
+@given(invoke=NUMBER, asked=st.lists(st.tuples(SPECIFICATION, NUMBER), min_size=1, max_size=4))
+def test_access_requests_agree(invoke, asked):
+    ours = apdu.AccessRequest(
+        invoke,
+        b"",
+        tuple(specification for specification, _ in asked),
+        tuple(number(value) for _, value in asked),
+    )
+    text, seen = translate(ours.encode())
+    # it calls the index of a method an attribute here
+    leaves = [leaf for specification, _ in asked for leaf in described(AttributeDescriptor(*specification.target))]
+    assert seen == [
+        ("LongInvokeIdAndPriority", f"{invoke:08X}"),
+        *leaves,
+        *[("UInt32", f"{value:08X}") for _, value in asked],
+    ]
+    kinds = [element.tag for element in ElementTree.fromstring(text).iter() if element.tag in SPECIFIED.values()]  # noqa: S314 - its own text
+    assert kinds == [SPECIFIED[specification.kind] for specification, _ in asked]
+
+
+@given(invoke=NUMBER, values=st.lists(st.tuples(st.sampled_from(list(SPECIFIED)), NUMBER), min_size=1, max_size=4))
+def test_access_responses_agree(invoke, values):
+    ours = apdu.AccessResponse(
+        invoke,
+        b"",
+        None,
+        tuple(number(value) for _, value in values),
+        tuple((kind, ActionResult.SUCCESS if kind is apdu.AccessKind.ACTION else SUCCESS) for kind, _ in values),
+    )
+    seen = translate(ours.encode())[1]
+    assert seen == [
+        ("LongInvokeIdAndPriority", f"{invoke:08X}"),
+        *[("UInt32", f"{value:08X}") for _, value in values],
+        *[("Result", "Success")] * len(values),
+    ]
+
+
+@given(
+    last=st.booleans(),
+    window=st.integers(0, 63),
+    numbers=st.tuples(st.integers(1, 0xFFFF), st.integers(0, 0xFFFF)),
+    raw=st.binary(min_size=1, max_size=300),
+)
+def test_general_blocks_agree(last, window, numbers, raw):
+    ours = apdu.GeneralBlock(last, not last, window, *numbers, raw)
+    control = (0x80 if last else 0x40) | window
+    agree(
+        ours,
+        [
+            ("BlockControl", f"{control:02X}"),
+            ("BlockNumber", f"{numbers[0]:04X}"),
+            ("BlockNumberAck", f"{numbers[1]:04X}"),
+            ("BlockData", raw.hex().upper()),
+        ],
+        writes_again=False,
+    )
