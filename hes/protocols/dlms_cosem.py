@@ -10,6 +10,7 @@ Refusals of the device are raised as AccessDenied with the object in their field
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from hes.dlms import axdr
@@ -50,7 +51,7 @@ from hes.dlms.cosem.association_sn import sn_object_list_from_value
 from hes.dlms.obis import Obis
 from hes.dlms.security.hls import challenge_octets_min
 from hes.entropy import Entropy
-from hes.errors import AccessDenied, LinkError, LocalProtocolError, RemoteProtocolError
+from hes.errors import AccessDenied, HesError, LinkError, LocalProtocolError, RemoteProtocolError
 from hes.protocols.wrapper_session import ExchangeTimeout
 
 Exchange = Callable[[bytes], Awaitable[bytes]]
@@ -213,8 +214,15 @@ class DlmsSession:
                 elif isinstance(event, TransferEnded):
                     raise self._ended(event)
         except BaseException:
-            self.client.abandon()
+            self._give_up()
             raise
+
+    def _give_up(self) -> None:
+        """Tell the device where there is a way to, and wait no longer."""
+        octets = self.client.break_off()
+        if octets and self._send is not None:
+            with suppress(HesError):
+                self._send(octets)
 
     async def _asked(self, octets: bytes) -> bytes:
         """The answer to one APDU. Inside a general block transfer, what got lost is repeated a few times."""

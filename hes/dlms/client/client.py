@@ -46,7 +46,7 @@ from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.client.short_names import hls_request
 from hes.dlms.codes import ApduTag, AssociationResult, Conformance, common_conformance
 from hes.dlms.findings import Finding, FindingKind
-from hes.dlms.general_blocks import GeneralBlocks, Outcome, UnconfirmedBlocks
+from hes.dlms.general_blocks import ABORT, GeneralBlocks, Outcome, UnconfirmedBlocks
 from hes.dlms.security import SecurityError
 from hes.dlms.security.ciphering import KeyScope, Unprotected
 from hes.errors import LocalProtocolError, RemoteProtocolError
@@ -172,6 +172,16 @@ class Client(Requests):
         self._end_exchange()
         if self.state is not State.ASSOCIATED or self.settings.short_names:
             self.state = step(self.state, Event.LINK_LOST)
+
+    def break_off(self) -> bytes:
+        """Give up a general block transfer and say so: octets to send, b"" when none is under way.
+
+        On a way that loses APDUs and is not ciphered, a server that does not know could take a block of the next
+        request for one of this.
+        """
+        octets = ABORT if self.transferring else b""
+        self.abandon()
+        return octets
 
     def link_lost(self) -> None:
         """The layer below is gone, and the association with it."""

@@ -318,6 +318,17 @@ def test_a_transfer_that_the_server_breaks_off_ends_the_request():
     assert talk.run(talk.client.get(ENERGY)).data
 
 
+def test_a_transfer_that_is_given_up_is_broken_off_at_the_server_too():
+    talk = conversation(without=BLOCKS, server_size=90)
+    assert talk.client.break_off() == b""
+    talk.server.receive(bm.PLAIN_HLS, talk.client.set(MESSAGE, encoded(bytes(200))), bm.NOW_S)
+    assert talk.server.receive(bm.PLAIN_HLS, talk.client.break_off(), bm.NOW_S) is None
+    assert not talk.client.busy
+    second = apdu.GeneralBlock(last=True, streaming=False, window=1, number=2, acknowledged=1, data=b"x").encode()
+    assert apdu.decode(talk.server.receive(bm.PLAIN_HLS, second, bm.NOW_S)).acknowledged == 0
+    assert talk.meter.writes == 0
+
+
 def test_a_server_tells_who_breaks_the_rules_of_blocks():
     talk = conversation(without=BLOCKS, client_size=60)
     first = talk.server.receive(bm.PLAIN_HLS, talk.client.get(BUFFER), bm.NOW_S)
