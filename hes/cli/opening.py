@@ -16,7 +16,7 @@ from hes.dlms.security.ciphering import InvocationCounterError, SecurityError
 from hes.entropy import Entropy
 from hes.errors import AccessDenied, ConfigError, HesError, RemoteProtocolError
 from hes.protocols.dlms_cosem import DlmsSession
-from hes.protocols.wrapper_session import ExchangeTimeout
+from hes.protocols.wrapper_session import ExchangeTimeout, WrapperSession
 
 DATA_CLASS = 1
 
@@ -38,8 +38,12 @@ async def open_association(
 
 def dlms_session(client: Client, session: Session, entropy: Entropy) -> DlmsSession:
     settings = client.settings
-    exchange = partial(session.exchange, client_sap=settings.client_sap, server_sap=settings.server_sap)
-    return DlmsSession(client, exchange, entropy, next_answer=session.next_answer)
+    client_sap, server_sap = settings.client_sap, settings.server_sap
+    exchange = partial(session.exchange, client_sap=client_sap, server_sap=server_sap)
+    send = None
+    if isinstance(session, WrapperSession):
+        send = partial(session.send, client_sap=client_sap, server_sap=server_sap)
+    return DlmsSession(client, exchange, entropy, next_answer=session.next_answer, send=send)
 
 
 async def read_counter(plan: ConnectPlan, session: Session, entropy: Entropy) -> int:

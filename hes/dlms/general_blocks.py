@@ -246,6 +246,8 @@ class GeneralBlocks:
         if whole is not None:
             self.state = step(self.state, Event.WHOLE)
             return Outcome(whole=whole)
+        if self._sent >= GENERAL_BLOCK_MAX - 1:
+            return self._abort("the numbers of blocks are used up")
         return NOTHING if block.streaming else Outcome((self._acknowledge(),))
 
     def _drain(self) -> bytes | None:

@@ -133,16 +133,19 @@ class WrapperSession(asyncio.Protocol):
         finally:
             self._pending = None
 
-    def send(self, apdu: bytes) -> None:
+    def send(self, apdu: bytes, *, client_sap: int | None = None, server_sap: int | None = None) -> None:
         """Send `apdu` and wait for nothing: one of several blocks, or a request of the unconfirmed class.
 
-        Raises SessionLost, and LocalProtocolError before the session is connected.
+        client_sap, server_sap: instead of the session's own. Raises SessionLost, and LocalProtocolError before the
+        session is connected.
         """
         if self._lost is not None:
             raise self._lost
         if self._transport is None:
             raise LocalProtocolError("the session is not connected yet")
-        frame = wrapper.encode(self.client_sap, self.server_sap, apdu)
+        client = self.client_sap if client_sap is None else client_sap
+        server = self.server_sap if server_sap is None else server_sap
+        frame = wrapper.encode(client, server, apdu)
         if self._tap is not None:
             self._tap(True, frame)  # noqa: FBT003 - the tap's own signature
         self._transport.write(frame)

@@ -14,7 +14,7 @@ from typing import Any
 
 from hes.dlms import apdu
 from hes.dlms.findings import Finding, FindingKind
-from hes.dlms.general_blocks import GeneralBlocks, State
+from hes.dlms.general_blocks import ABORT, GeneralBlocks, State
 from hes.dlms.server import pipeline
 from hes.dlms.server.association import ServerAssociation
 from hes.dlms.server.refusals import MALFORMED, NOT_NEGOTIATED, TOO_LONG
@@ -47,12 +47,15 @@ def receive(
 
 
 def send(association: ServerAssociation[Any], answer: bytes, *, at_once: int, now_s: float) -> tuple[bytes, ...]:
-    """The first blocks of an answer; the refusal TOO_LONG where it needs more than there can be."""
+    """The first blocks of an answer; the refusal TOO_LONG where it needs more than there can be, or the end."""
     blocks = _blocks_of(association)
     if blocks.state not in (State.IDLE, State.TURN):
         blocks.end()
     if not blocks.fits(len(answer)):
         answer = TOO_LONG
+    if not blocks.fits(len(answer)):
+        blocks.end()
+        return (ABORT,)
     return blocks.send(answer, at_once=at_once, now_s=now_s)
 
 

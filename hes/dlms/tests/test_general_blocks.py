@@ -199,6 +199,14 @@ def test_a_message_too_long_for_its_numbers_is_not_begun():
     assert server.state is State.IDLE
 
 
+def test_numbers_are_not_used_twice():
+    _, server = pair()
+    server.receive(block(1, b"x"))
+    server._sent = 0xFFFE
+    outcome = server.receive(block(2, b"x", acknowledged=1))
+    assert (outcome.send, outcome.ended) == ((ABORT,), "the numbers of blocks are used up")
+
+
 def test_what_is_put_together_is_bounded(monkeypatch):
     monkeypatch.setattr("hes.dlms.general_blocks.BLOCK_TRANSFER_OCTETS_MAX", 10)
     _, server = pair()

@@ -9,7 +9,9 @@ import datetime
 import pytest
 from gurux_dlms import GXDLMSClient, GXReplyData
 from gurux_dlms.enums import Authentication, DataType, InterfaceType, ObjectType, Security
+from gurux_dlms.enums import Conformance as GuruxConformance
 from gurux_dlms.objects import (
+    GXDLMSAssociationLogicalName,
     GXDLMSClock,
     GXDLMSData,
     GXDLMSDisconnectControl,
@@ -18,7 +20,7 @@ from gurux_dlms.objects import (
 )
 from gurux_dlms.secure import GXDLMSSecureClient
 
-from hes.dlms import axdr, wrapper
+from hes.dlms import apdu, axdr, wrapper
 from hes.dlms.cosem import ControlState
 from hes.dlms.findings import FindingKind
 from hes.dlms.server import Server
@@ -213,3 +215,32 @@ def test_a_wrong_key_is_refused():
         peer.open()
     assert peer.server.idle
     assert FindingKind.AUTHENTICATION_FAILED in {finding.kind for finding in peer.server.findings}
+
+
+# -- general block transfer, which 1.0.203 cannot do in either direction
+
+
+def in_general_blocks(client, own):
+    client.proposedConformance = (client.proposedConformance | GuruxConformance.GENERAL_BLOCK_TRANSFER) & ~own
+    return client
+
+
+def test_it_takes_the_first_general_block_of_an_answer_and_fails_to_acknowledge_it():
+    client = gmac_client(bm.PLAIN_HLS, security=Security.NONE)
+    client.maxReceivePDUSize = 100
+    peer = Peer(in_general_blocks(client, GuruxConformance.BLOCK_TRANSFER_WITH_GET_OR_READ)).open()
+    with pytest.raises(AttributeError, match="blockNumber"):
+        peer.run(peer.client.read(GXDLMSAssociationLogicalName("0.0.40.0.0.255"), 2))
+
+
+def test_its_general_blocks_are_longer_than_agreed_and_acknowledge_what_never_came():
+    client = gmac_client(bm.PLAIN_HLS, security=Security.NONE)
+    client = in_general_blocks(client, GuruxConformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE)
+    peer = Peer(client, bm.device(max_receive_pdu_size=150)).open()
+    message = GXDLMSData(str(bm.MESSAGE))
+    message.value = bytearray(range(256)) * 2
+    message.setDataType(2, DataType.OCTET_STRING)
+    apdus = [bytes(frame[wrapper.HEADER_OCTETS :]) for frame in peer.client.write(message, 2)]
+    assert len(apdus[0]) > 150
+    assert apdu.decode(apdus[2]).acknowledged == 0xFFFF
+    assert peer.server.receive(bm.PLAIN_HLS, apdus[0], bm.NOW_S) == bytes.fromhex("D80104")
