@@ -9,14 +9,27 @@ Source: docs/protocols/cosem-payment.md §1, §3.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import IntEnum
-from typing import Any, Final, TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from hes.dlms import axdr, data
-from hes.dlms.codes import ActionResult, DataAccessResult
+from hes.dlms.codes import ActionResult
 from hes.dlms.cosem import credit_rules
 from hes.dlms.cosem.access import READERS, Role
+from hes.dlms.cosem.account_values import (
+    AccountState,
+    AccountStatus,
+    CollectionRule,
+    Currency,
+    PaymentMode,
+    mode_and_status,
+    names_data,
+    names_from_data,
+    parts_data,
+    parts_from_data,
+    shares_from_data,
+    with_mode,
+)
 from hes.dlms.cosem.charge import Charge
 from hes.dlms.cosem.clock import NO_DATE_TIME
 from hes.dlms.cosem.context import Context
@@ -24,110 +37,16 @@ from hes.dlms.cosem.cosem_object import Attribute, Method
 from hes.dlms.cosem.credit import Credit, date_time, next_instant
 from hes.dlms.cosem.credit_rules import CreditState
 from hes.dlms.cosem.disconnect_control import ControlState, DisconnectControl, Move
-from hes.dlms.cosem.inner_calls import elements, logical_name_of, members, number
+from hes.dlms.cosem.inner_calls import number
 from hes.dlms.cosem.interface_classes import CLASSES
 from hes.dlms.cosem.object_state import StatefulObject
-from hes.dlms.cosem.payment_links import amount, bits_of, scaled
+from hes.dlms.cosem.payment_links import amount, scaled
 from hes.dlms.cosem.stateful_method import no_parameters
 from hes.dlms.data import Data, Tag
 from hes.dlms.obis import Obis
 from hes.errors import RemoteProtocolError
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
-
-REFERENCES_MAX: Final = 32  # credits, charges, pairs and shares of one account [A]
-COLLECTION_BITS: Final = 3
-PERCENT: Final = 100
-
-
-class PaymentMode(IntEnum):
-    CREDIT = 1
-    PREPAYMENT = 2
-
-
-class AccountStatus(IntEnum):
-    NEW = 1
-    ACTIVE = 2
-    CLOSED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Currency:
-    """unit: 0 time, 1 consumption, 2 monetary. Amounts count 10**scale of it."""
-
-    name: str = "EUR"
-    scale: int = -2
-    unit: int = 2
-
-    def to_data(self) -> Data:
-        return data.structure(data.utf8(self.name), data.i8(self.scale), data.enum(self.unit))
-
-    @classmethod
-    def from_data(cls, value: Data) -> Currency:
-        """Raises RemoteProtocolError for any other shape."""
-        name, scale, unit = members(value, 3)
-        if name.tag is not Tag.UTF8_STRING:
-            raise RemoteProtocolError("a utf8-string was wanted")
-        return cls(name.value, number(scale, Tag.INTEGER), number(unit, Tag.ENUM))
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionRule:
-    """A charge may be collected from a credit.
-
-    when: bits for also while the supply is disconnected, the load limited, credit friendly.
-    """
-
-    credit: Obis
-    charge: Obis
-    when: str = "000"
-
-    def to_data(self) -> Data:
-        return data.structure(data.octets(self.credit), data.octets(self.charge), data.bits(self.when))
-
-    @classmethod
-    def from_data(cls, value: Data) -> CollectionRule:
-        """Raises RemoteProtocolError for any other shape."""
-        credit, charge, when = members(value, 3)
-        return cls(logical_name_of(credit), logical_name_of(charge), bits_of(COLLECTION_BITS)(when))
-
-
-@dataclass(frozen=True, slots=True)
-class TokenShare:
-    """At least that many percent of a token go to this credit."""
-
-    credit: Obis
-    percent: int
-
-    def to_data(self) -> Data:
-        return data.structure(data.octets(self.credit), data.u8(self.percent))
-
-    @classmethod
-    def from_data(cls, value: Data) -> TokenShare:
-        """Raises RemoteProtocolError for any other shape."""
-        credit, percent = members(value, 2)
-        return cls(logical_name_of(credit), number(percent, Tag.UNSIGNED))
-
-
-EUROS: Final = Currency()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountState:
-    """activation_time, closure_time: 12 octets; without a date they never come by themselves."""
-
-    mode: PaymentMode = PaymentMode.PREPAYMENT
-    status: AccountStatus = AccountStatus.NEW
-    clearance_threshold: int = 0
-    credits: tuple[Obis, ...] = ()
-    charges: tuple[Obis, ...] = ()
-    collection: tuple[CollectionRule, ...] = ()
-    shares: tuple[TokenShare, ...] = ()
-    activation_time: bytes = NO_DATE_TIME
-    closure_time: bytes = NO_DATE_TIME
-    currency: Currency = EUROS
-    max_provision: int = 0
-    max_provision_period: int = 0
 
 
 class Account(StatefulObject[I, AccountState]):
@@ -167,7 +86,7 @@ class Account(StatefulObject[I, AccountState]):
 
             return Method(invoke=invoke, invocable=invocable)
 
-        mode = self.stored("mode", data.enum, _mode_and_status, apply=_with_mode, writable=writable)
+        mode = self.stored("mode", data.enum, mode_and_status, apply=with_mode, writable=writable)
         super().__init__(
             CLASSES[111, 0],
             logical_name,
@@ -179,10 +98,10 @@ class Account(StatefulObject[I, AccountState]):
                 6: shown(lambda context: data.i32(self._to_clear(context))),
                 7: kept("clearance_threshold", data.i32, amount),
                 8: shown(lambda context: data.i32(self.aggregated_debt(context))),
-                9: kept("credits", _names_data, _names),
-                10: kept("charges", _names_data, _names),
-                11: kept("collection", _parts_data, _parts(CollectionRule.from_data)),
-                12: kept("shares", _parts_data, _shares),
+                9: kept("credits", names_data, names_from_data),
+                10: kept("charges", names_data, names_from_data),
+                11: kept("collection", parts_data, parts_from_data(CollectionRule.from_data)),
+                12: kept("shares", parts_data, shares_from_data),
                 13: kept("activation_time", data.octets, date_time),
                 14: kept("closure_time", data.octets, date_time),
                 15: kept("currency", Currency.to_data, Currency.from_data),
@@ -371,42 +290,3 @@ class Account(StatefulObject[I, AccountState]):
 def _own_time(context: Context[I]) -> bytes:
     timekeeper = context.device.timekeeper
     return timekeeper.local(context).octets(int(timekeeper.own_s(context)))
-
-
-def _mode_and_status(value: Data) -> tuple[PaymentMode, AccountStatus]:
-    mode, status = members(value, 2)
-    try:
-        return PaymentMode(number(mode, Tag.ENUM)), AccountStatus(number(status, Tag.ENUM))
-    except ValueError as error:
-        raise RemoteProtocolError(f"mode {mode.value}, status {status.value}") from error
-
-
-def _with_mode(
-    _context: Context[I], state: AccountState, value: tuple[PaymentMode, AccountStatus]
-) -> AccountState | DataAccessResult:
-    """The mode may be written, the status moves by methods only [A]."""
-    mode, status = value
-    return replace(state, mode=mode) if status is state.status else DataAccessResult.READ_WRITE_DENIED
-
-
-def _names(value: Data) -> tuple[Obis, ...]:
-    return tuple(logical_name_of(element) for element in elements(value, REFERENCES_MAX))
-
-
-def _names_data(names: tuple[Obis, ...]) -> Data:
-    return data.array(map(data.octets, names))
-
-
-def _parts(decode: Callable[[Data], Any]) -> Callable[[Data], Any]:
-    return lambda value: tuple(decode(element) for element in elements(value, REFERENCES_MAX))
-
-
-def _parts_data(parts: tuple[Any, ...]) -> Data:
-    return data.array(part.to_data() for part in parts)
-
-
-def _shares(value: Data) -> tuple[TokenShare, ...]:
-    shares = tuple(TokenShare.from_data(element) for element in elements(value, REFERENCES_MAX))
-    if sum(share.percent for share in shares) > PERCENT:
-        raise RemoteProtocolError("shares of more than the whole token")
-    return shares

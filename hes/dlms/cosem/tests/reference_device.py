@@ -22,7 +22,8 @@ from hes.dlms.cosem import (
     ScriptReference,
     ServiceId,
 )
-from hes.dlms.cosem.account import Account, AccountState
+from hes.dlms.cosem.account import Account
+from hes.dlms.cosem.account_values import AccountState
 from hes.dlms.cosem.activity_calendar import ActivityCalendar
 from hes.dlms.cosem.arbitrator import Arbitrator, ArbitratorState
 from hes.dlms.cosem.array_manager import ArrayManager, ArrayManagerState, ManagedArray

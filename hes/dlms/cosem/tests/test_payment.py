@@ -8,8 +8,8 @@ from gurux_dlms.objects import GXDLMSAccount, GXDLMSCharge, GXDLMSCredit, GXDLMS
 from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem import Clock
-from hes.dlms.cosem.account import (
-    Account,
+from hes.dlms.cosem.account import Account
+from hes.dlms.cosem.account_values import (
     AccountState,
     AccountStatus,
     CollectionRule,
