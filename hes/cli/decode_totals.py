@@ -15,7 +15,7 @@ RULES_MAX: Final = 1000  # different rules that are told apart
 RULES_SHOWN: Final = 10
 UNANSWERED_SHOWN: Final = 10
 _PLACE: Final = re.compile(r" \(octet \d+\)$")
-_NUMBERS: Final = re.compile(r"\b(?:[0-9A-F]{2,}|\d+)\b")
+_NUMBERS: Final = re.compile(r"(?<![.\w])(?:[0-9A-F]{2,}|\d+)(?![.\w])")  # not those in the name of a standard
 
 
 def counted(count: int, noun: str) -> str:
