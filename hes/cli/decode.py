@@ -18,6 +18,7 @@ from hes.cli.exit_status import ExitStatus
 from hes.cli.frame_cutter import starts_hdlc
 from hes.cli.secrets import TITLE, DeviceSecrets, Secrets, key_option, secrets_option
 from hes.devices import profiles
+from hes.dlms.inspect.brief import brief
 from hes.dlms.inspect.knowledge import Knowledge
 from hes.dlms.inspect.node import Node, fault, render_text, to_json
 from hes.dlms.inspect.sealed_nodes import InspectorKeys
@@ -54,6 +55,7 @@ FORMAT: Final = 1  # of the JSON: counts up when a field is taken away or change
 @click.option(
     "--short", is_flag=True, help="Of long arrays show the first rows and the last, of long values the start."
 )
+@click.option("--brief", "is_brief", is_flag=True, help="One line for each frame: what it asks or answers.")
 @click.option("--octets", "show_octets", is_flag=True, help="Show the octets of every frame in hex.")
 @click.option("--offsets", is_flag=True, help="Begin each line with the place and number of its octets.")
 @click.option("--strict", is_flag=True, help="End with status 1 when anything in the input is invalid.")
@@ -72,6 +74,7 @@ def decode(
     *,
     profile: str | None,
     short: bool,
+    is_brief: bool,
     show_octets: bool,
     offsets: bool,
     strict: bool,
@@ -107,7 +110,10 @@ def decode(
     if as_json:
         _print_json(decoded, source.kind, source.notes, totals)
     else:
-        _print_text(decoded, items_max=SHORT_ITEMS if short else None, offsets=offsets, octets=show_octets)
+        if is_brief:
+            _print_brief(decoded)
+        else:
+            _print_text(decoded, items_max=SHORT_ITEMS if short else None, offsets=offsets, octets=show_octets)
         for note in source.notes:
             click.echo(f"note: {note}", err=True)
         click.echo("\n".join(totals.lines()), err=True)
@@ -180,6 +186,18 @@ def _print_text(decoded: Iterator[tuple[Heard, Node]], *, items_max: int | None,
             click.echo(f"  {heard.octets.hex(' ')}")
         tree = render_text(node, items_max=items_max, offsets=offsets)
         click.echo("".join(f"  {line}\n" for line in tree.splitlines()))
+
+
+def _print_brief(decoded: Iterator[tuple[Heard, Node]]) -> None:
+    """A line for each frame, the time of day and the side before it."""
+    session = ""
+    for number, (heard, node) in enumerate(decoded, 1):
+        if heard.session != session:
+            session = heard.session
+            click.echo(f"== {session} ==")
+        time = heard.time.partition("T")[2].rstrip("Z")[:12] or heard.time
+        words = [f"#{number}", time, heard.way.partition(" ->")[0], brief(node)]
+        click.echo("  ".join(word for word in words if word))
 
 
 def _print_json(decoded: Iterator[tuple[Heard, Node]], kind: str, notes: tuple[str, ...], totals: Totals) -> None:

@@ -433,3 +433,30 @@ def test_a_capture_that_is_damaged_is_an_error(captures: Path) -> None:
     assert isinstance(run("-", stdin=damaged).exception, HesError)
     cut_short = decoded(octets[:-20])
     assert any("middle of a packet" in note for note in cut_short["notes"])
+
+
+def test_brief_is_one_line_for_each_frame(captures: Path) -> None:
+    done = run(str(captures / "sessions/DLMS_list.pcap"), "--brief")
+    assert done.exception is None
+    lines = done.stdout.splitlines()
+    assert len(lines) == 9
+    assert "get-response with-list to #3: [0] 1/1.1.0.0.0.255/2 Data.value: 1409291584" in lines[4]
+
+
+def test_a_profile_says_units_and_columns_that_the_input_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "value.txt"
+    path.write_text("C001C100030100010800FF0200\nC401C1000600000005\n")
+    assert "5 Wh" not in run(str(path)).stdout
+    assert "5 Wh" in run(str(path), "--profile", "ami-1p").stdout
+
+
+def test_the_end_says_which_rules_were_broken_and_what_was_not_answered(tmp_path: Path) -> None:
+    path = tmp_path / "session.txt"
+    path.write_text("C001C100030100010800FF0200\nC401C100\nC001C200030100010800FF0200\n")
+    done = run(str(path))
+    assert "1 x the octets end inside the value that starts at octet n" in done.stderr
+    assert "1 request without an answer:\n  #3 get-request normal" in done.stderr
+    body = json.loads(run(str(path), "--json").stdout)
+    assert body["decode"] == 1
+    assert body["unanswered"] == [{"frame": "#3", "request": "get-request normal"}]
+    assert [rule["count"] for rule in body["rules"]] == [1]

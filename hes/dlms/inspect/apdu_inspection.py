@@ -22,7 +22,7 @@ from hes.dlms.inspect.general_nodes import head_nodes as general_head_nodes
 from hes.dlms.inspect.general_nodes import signature_node
 from hes.dlms.inspect.knowledge import BUFFER, Knowledge
 from hes.dlms.inspect.long_transfers import GeneralBlocks, Outcome, Transfers, note_node
-from hes.dlms.inspect.meanings import Subject, subject_code
+from hes.dlms.inspect.meanings import Subject, exception_text, subject_code
 from hes.dlms.inspect.node import Node, fault, fault_of
 from hes.dlms.inspect.noting_reader import UNKNOWN_NAME
 from hes.dlms.inspect.push_nodes import with_list, with_names
@@ -177,6 +177,9 @@ class ApduInspection:
         node = _with_first(inspected.node, _answers_node(asked, memory.known))
         if value is None:
             return node
+        if isinstance(value, apdus.ExceptionResponse):
+            meaning = exception_text(value.state_error, value.service_error)
+            node = _with_last(node, Node(label="means", value=meaning) if meaning else None)
         if tag == ApduTag.DATA_NOTIFICATION:
             node = with_list(node, octets, base, memory.known) or with_names(node)
         if isinstance(value, apdus.GeneralBlock):

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from hes.dlms import acse
-from hes.dlms.codes import ApplicationContext, Conformance, Mechanism
+from hes.dlms.codes import ApplicationContext, Conformance, Mechanism, ServiceError, StateError, UnknownCode
 from hes.dlms.cosem.classes.shapes import CAPTURE_OBJECT
 from hes.dlms.cosem.interface_classes import attribute_type, interface_class, method_type, name_of, name_of_method
 from hes.dlms.cosem.value_types import ANYTHING as ANY_TYPE
@@ -76,6 +76,16 @@ MECHANISM_WORDS: Final = {
     Mechanism.HLS_SHA256: "SHA-256 (high level)",
     Mechanism.HLS_ECDSA: "ECDSA (high level)",
 }
+
+# what an exception-response comes to. Source: docs/protocols/dlms-application.md §3 (exception-response)
+EXCEPTION_MEANS: Final = {
+    ServiceError.OPERATION_NOT_POSSIBLE: "the server cannot do this now",
+    ServiceError.SERVICE_NOT_SUPPORTED: "the server does not know this service, or it was not agreed on",
+    ServiceError.PDU_TOO_LONG: "the request is longer than the server takes, or its answer than the client takes",
+    ServiceError.DECIPHERING_ERROR: "the server could not open the request: other keys, title or protection",
+    ServiceError.INVOCATION_COUNTER_ERROR: "the counter of the request is too low; the one wanted stands here",
+}
+NOT_ALLOWED_MEANS: Final = "not in this state, such as before the association is open"
 
 ANYTHING: Final = Shape()
 
@@ -266,6 +276,13 @@ def column_name(class_id: int, obis: bytes, attribute: int, data_index: int) -> 
 
 def _is_method(subject: Subject) -> bool:
     return isinstance(subject, MethodDescriptor)
+
+
+def exception_text(state: StateError | UnknownCode, service: ServiceError | UnknownCode) -> str:
+    """What an exception-response means for whoever sent the request; "" where nothing is known."""
+    known = EXCEPTION_MEANS.get(service, "") if isinstance(service, ServiceError) else ""
+    early = state is StateError.SERVICE_NOT_ALLOWED
+    return "; ".join(text for text in (NOT_ALLOWED_MEANS if early else "", known) if text)
 
 
 def conformance_text(conformance: int) -> str:

@@ -28,6 +28,7 @@ from hes.dlms.apdu import (
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem.registers import ScalerUnit
 from hes.dlms.data import Data
+from hes.dlms.inspect.brief import brief
 from hes.dlms.inspect.conversation import Conversation
 from hes.dlms.inspect.knowledge import Knowledge
 from hes.dlms.inspect.node import Node, faults, render_text, to_json
@@ -201,6 +202,22 @@ def test_access_names_every_value_and_every_result() -> None:
     assert "result [1] of 3/1.0.1.8.0.255/3: read-write-denied (3)" in lines
     assert "result [2] of 70/0.0.96.3.10.255 method 1: success (0)" in lines
     assert session.conversation.unanswered == []
+
+
+def test_a_frame_in_one_line_says_what_it_asks_or_answers() -> None:
+    session = Session()
+    asked = session(apdu.encode_get_request(0xC1, 3, ENERGY, 2), CLIENT)
+    energy = "3/1.0.1.8.0.255/2 Register.value, active energy import (+A), total"
+    assert brief(asked) == f"get-request normal: {energy}"
+    got = session(GetResponseNormal(0xC1, DataAccessResult.SUCCESS, axdr.encode(data.u32(5))).encode(), METER)
+    assert brief(got) == f"get-response normal to #1: {energy}: 5"
+    refused = session(bytes.fromhex("D80102"), METER)
+    assert brief(refused).startswith("exception-response: state error service-not-allowed (1); service error")
+    assert any("not in this state" in line for line in texts(refused))
+    selection = b"\x02" + axdr.encode(data.structure(data.u32(1), data.u32(9), data.u16(1), data.u16(0)))
+    chosen = session(apdu.encode_get_request(0xC1, 7, PROFILE, 2, selection), CLIENT)
+    assert brief(chosen).endswith("load profile 1; from entry 1 to entry 9")
+    assert brief(session(bytes.fromhex("C401C1"), METER)).count("!!") == 1
 
 
 # -- blocks ----------------------------------------------------------------------------------------------------------
