@@ -14,7 +14,9 @@ MANAGEMENT_SAP: Final = 1
 SECOND_SAP: Final = 18
 """A second logical device, with one object of every class in every version [A]."""
 MAX_PDU_OCTETS: Final = 640
-"""Small enough that long values go in blocks, both ways [A]."""
+"""That it takes: small enough that long values come in blocks [A]."""
+MAX_SEND_OCTETS: Final = 2000
+"""That it sends: an object list with short names fits, which not every client can take in blocks [A]."""
 NAMES: Final = {MANAGEMENT_SAP: b"AMLREF0000000001", SECOND_SAP: b"AMLREF0000000018"}
 
 
@@ -29,7 +31,7 @@ def logical_devices() -> tuple[LogicalDevice[ReferenceMeter], ...]:
             security=lambda meter: meter.security,
             server_sap=MANAGEMENT_SAP,
             max_receive_pdu_size=MAX_PDU_OCTETS,
-            max_send_pdu_size=MAX_PDU_OCTETS,
+            max_send_pdu_size=MAX_SEND_OCTETS,
         ),
         LogicalDevice(
             name=lambda _meter: NAMES[SECOND_SAP],

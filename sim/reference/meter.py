@@ -14,7 +14,7 @@ from sim.reference import known_keys
 from sim.reference.associations import OFFERS, SETUP_STRICT, STRICT_POLICY, SUITE_OF
 from sim.reference.load_profile import LoadProfile
 
-MESSAGE_OCTETS: Final = 2000
+MESSAGE_OCTETS: Final = 5000
 """Of the long text that waits to be read."""
 
 
