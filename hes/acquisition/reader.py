@@ -239,7 +239,12 @@ def client_settings(meter: Meter, choice: AssociationChoice, secrets: MeterSecre
 _MECHANISMS: Mapping[str, Mechanism] = {
     "none": Mechanism.NONE,
     "lls": Mechanism.LLS,
+    "hls": Mechanism.HLS,
+    "hls-md5": Mechanism.HLS_MD5,
+    "hls-sha1": Mechanism.HLS_SHA1,
     "hls-gmac": Mechanism.HLS_GMAC,
+    "hls-sha256": Mechanism.HLS_SHA256,
+    "hls-ecdsa": Mechanism.HLS_ECDSA,
 }
 
 _CAUSES: Sequence[tuple[type[HesError], Cause]] = (

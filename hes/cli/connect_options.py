@@ -11,16 +11,19 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from hes.cli.key_files import read_key_files
 from hes.cli.read_link import HDLC_TIMEOUT_S, WRAPPER_TIMEOUT_S, check_addresses, hdlc_address, is_serial
 from hes.cli.read_options import SAP, Counter, MeterAddress, ObisCode, Server, password_octets
 from hes.cli.read_plan import (
     COUNTER_OBJECT,
+    KEY_SOURCES,
     MECHANISMS,
     PROTECTIONS,
     PUBLIC_CLIENT,
     STYLES,
     ConnectPlan,
     Credentials,
+    Protecting,
     client_settings,
 )
 from hes.cli.read_profile import choose_association, secrets_for
@@ -70,6 +73,8 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     ),
     click.option(
         "--auth",
+        "--mechanism",
+        "auth",
         type=click.Choice(list(MECHANISMS)),
         help="Authentication; without it none, with both keys gmac. lls is low, hls-... is the same without hls-.",
     ),
@@ -105,6 +110,18 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(
         "--style", type=click.Choice(list(STYLES)), default="service-specific", help="Form of ciphered APDUs."
     ),
+    click.option(
+        "--suite",
+        type=click.IntRange(0, 2),
+        help="Security suite; without it the profile's, or as keys and key files are.",
+    ),
+    click.option(
+        "--key-source",
+        type=click.Choice(list(KEY_SOURCES)),
+        default="global",
+        help="With --style general-ciphering, how the key of each APDU is given.",
+    ),
+    click.option("--sign", is_flag=True, help="Sign every request (suites 1 and 2)."),
     click.option(
         "--short-names", is_flag=True, help="Refer to objects by short names, found in the meter's own object list."
     ),
@@ -148,6 +165,9 @@ class ConnectOptions:
     auth: str | None
     protection: str
     style: str
+    suite: int | None
+    key_source: str
+    sign: bool
     dedicated: bool
     short_names: bool
     counter: int | None
@@ -201,9 +221,10 @@ def _plan(url: str, profile: DeviceProfile | None, credentials: Credentials, opt
 
 
 def _settings(profile: DeviceProfile | None, credentials: Credentials, options: ConnectOptions) -> ClientSettings:
-    auth, client, server = options.auth, options.client, options.server
+    auth, client, server, suite = options.auth, options.client, options.server, options.suite
     offer = None
     if profile is not None:
+        suite = profile.security_suite if suite is None else suite
         offer = choose_association(profile, options.association, auth=auth, client=client, credentials=credentials)
         auth = auth or offer.mechanism
         if auth not in MECHANISMS:
@@ -221,9 +242,14 @@ def _settings(profile: DeviceProfile | None, credentials: Credentials, options: 
         credentials=credentials,
         client=client,
         server=1 if server is None else server.upper,
-        protection=options.protection,
-        style=options.style,
-        dedicated=options.dedicated,
+        protecting=Protecting(
+            protection=options.protection,
+            style=options.style,
+            dedicated=options.dedicated,
+            suite=suite,
+            key_source=options.key_source,
+            sign=options.sign,
+        ),
         short_names=options.short_names or (offer is not None and offer.short_names),
     )
 
@@ -259,6 +285,8 @@ def _credentials(
         auth_key=auth_key or device.authentication_key or secrets.get("auth_key"),
         system_title=system_title or secrets.get("system_title"),
         meter_title=device.system_title,
+        master_key=device.master_key or secrets.get("master_key"),
+        key_files=read_key_files(secrets, device),
     )
 
 

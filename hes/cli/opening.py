@@ -31,7 +31,7 @@ async def open_association(
     counter: Callable[[], int] | int = send_counter or plan.counter or 0
     if plan.reads_counter:
         counter = await read_counter(plan, session, entropy)
-    dlms = dlms_session(Client(plan.settings, send_counter=counter), session, entropy)
+    dlms = dlms_session(Client(plan.settings, send_counter=counter, entropy=entropy.octets), session, entropy)
     await set_link_up(session, plan, plan.settings)
     return dlms, await associate(dlms, plan)
 

@@ -4,38 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 
+from hes.cli.key_files import KeyFiles
 from hes.cli.object_reference import ObjectReference
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import Mechanism
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.obis import Obis
-from hes.dlms.security import EncryptionKeys, SecurityControl
-from hes.dlms.security.ciphering import CipheringStyle
+from hes.dlms.security import SUITES, EncryptionKeys, SecurityControl
+from hes.dlms.security.asymmetric import AsymmetricKeys
+from hes.dlms.security.curves import curve_of
+from hes.dlms.security.forms import CipheringStyle, KeyScope
 from hes.dlms.security.hls import SECRET, TITLED
 
 PUBLIC_CLIENT: Final = 16
-KEY_OCTETS: Final = 16  # of suites 0 and 1
-SUITE_OF_LONG_KEYS: Final = 2
 MANAGEMENT_CLIENT: Final = 1
 COUNTER_OBJECT: Final = Obis.parse("0.0.43.1.0.255")
 MECHANISMS: Final = {
     "none": Mechanism.NONE,
     "low": Mechanism.LLS,
     "lls": Mechanism.LLS,
-    "gmac": Mechanism.HLS_GMAC,
-    "hls-gmac": Mechanism.HLS_GMAC,
     "md5": Mechanism.HLS_MD5,
-    "hls-md5": Mechanism.HLS_MD5,
     "sha1": Mechanism.HLS_SHA1,
-    "hls-sha1": Mechanism.HLS_SHA1,
+    "gmac": Mechanism.HLS_GMAC,
     "sha256": Mechanism.HLS_SHA256,
+    "ecdsa": Mechanism.HLS_ECDSA,
+    "hls-md5": Mechanism.HLS_MD5,
+    "hls-sha1": Mechanism.HLS_SHA1,
+    "hls-gmac": Mechanism.HLS_GMAC,
     "hls-sha256": Mechanism.HLS_SHA256,
+    "hls-ecdsa": Mechanism.HLS_ECDSA,
 }
-"""What the command line can authenticate with. Not here: a manufacturer's own way, and ECDSA, which wants key pairs."""
-STYLES: Final = {  # signing and keys of one APDU want key pairs or a master key
+"""What the command line can authenticate with. Not here: a manufacturer's own way."""
+WITH_PASSWORD: Final = frozenset({Mechanism.LLS}) | SECRET
+STYLES: Final = {  # what is only signed is not ciphered, and --sign goes with any of the others
     style.value: style for style in CipheringStyle if style is not CipheringStyle.GENERAL_SIGNING
+}
+KEY_SOURCES: Final = {
+    "global": KeyScope.GLOBAL,
+    "wrapped": KeyScope.WRAPPED,
+    "one-pass": KeyScope.ONE_PASS,
+    "static": KeyScope.STATIC,
 }
 PROTECTIONS: Final = {
     "none": None,
@@ -104,6 +114,20 @@ class Credentials:
     meter_title: bytes = b""
     key: bytes = field(default=b"", repr=False)
     auth_key: bytes = field(default=b"", repr=False)
+    master_key: bytes = field(default=b"", repr=False)
+    key_files: KeyFiles = field(default_factory=KeyFiles)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protecting:
+    """How APDUs are to be protected. suite: None to find it from the keys. key_source: a name of KEY_SOURCES."""
+
+    protection: str = "both"
+    style: str = CipheringStyle.SERVICE_SPECIFIC.value
+    dedicated: bool = False
+    suite: int | None = None
+    key_source: str = "global"
+    sign: bool = False
 
 
 def client_settings(
@@ -112,9 +136,7 @@ def client_settings(
     credentials: Credentials,
     client: int | None,
     server: int,
-    protection: str,
-    style: str,
-    dedicated: bool,
+    protecting: Protecting,
     short_names: bool = False,
 ) -> ClientSettings:
     """The settings of the association. Raises ValueError with a sentence that names the option that is missing.
@@ -122,60 +144,126 @@ def client_settings(
     auth: None where nobody said: then two keys mean GMAC.
     """
     if auth is None:
-        auth = "gmac" if credentials.key and credentials.auth_key and protection != "none" else "none"
+        auth = "gmac" if credentials.key and credentials.auth_key and protecting.protection != "none" else "none"
     mechanism = MECHANISMS[auth]
-    by_secret = mechanism is Mechanism.LLS or mechanism in SECRET
-    if by_secret and not credentials.password:
+    if mechanism in WITH_PASSWORD and not credentials.password:
         raise ValueError(f"--auth {auth} needs --password (or AMILOOP_PASSWORD, or an entry of the secrets file).")
-    security = _security(mechanism, credentials, protection=protection, style=style, dedicated=dedicated)
+    security = _security(mechanism, auth, credentials, protecting)
     default = PUBLIC_CLIENT if mechanism is Mechanism.NONE and security is None else MANAGEMENT_CLIENT
     return ClientSettings(
         client_sap=default if client is None else client,
         server_sap=server,
         mechanism=mechanism,
-        password=credentials.password if by_secret else b"",
+        password=credentials.password if mechanism in WITH_PASSWORD else b"",
         security=security,
         short_names=short_names,
     )
 
 
-def _titles(credentials: Credentials) -> ClientSecurity:
-    """For a mechanism whose proofs hold the titles, where nothing is ciphered."""
-    return ClientSecurity(
-        system_title=credentials.system_title or SYSTEM_TITLE,
-        ciphered=False,
-        server_system_title=credentials.meter_title or None,
-    )
-
-
 def _security(
-    mechanism: Mechanism, credentials: Credentials, *, protection: str, style: str, dedicated: bool
+    mechanism: Mechanism, auth: str, credentials: Credentials, protecting: Protecting
 ) -> ClientSecurity | None:
     """Keys are used when they are given; GMAC cannot do without."""
-    given = {
-        "--key": credentials.key,
-        "--auth-key": credentials.auth_key,
-    }
-    if mechanism is not Mechanism.HLS_GMAC and not credentials.key and not credentials.auth_key:
-        if dedicated:
-            raise ValueError("--dedicated needs --key and --auth-key.")
-        return _titles(credentials) if mechanism in TITLED else None
+    suite = _suite(mechanism, credentials, protecting)
+    needs_keys = mechanism is Mechanism.HLS_GMAC
+    if not needs_keys and not credentials.key and not credentials.auth_key:
+        _without_keys(protecting)
+        if mechanism not in TITLED:
+            return None
+        return ClientSecurity(
+            system_title=credentials.system_title or SYSTEM_TITLE,
+            ciphered=False,
+            server_system_title=credentials.meter_title or None,
+            suite=suite,
+            **_key_files(mechanism, credentials),
+        )
+    given = {"--key": credentials.key, "--auth-key": credentials.auth_key}
     missing = [option for option, value in given.items() if not value]
     if missing:
-        why = "--auth gmac" if mechanism is Mechanism.HLS_GMAC else "a ciphered association"
+        why = f"--auth {auth.removeprefix('hls-')}" if needs_keys else "a ciphered association"
         raise ValueError(f"{why} needs {', '.join(missing)} (or its environment variable, or the secrets file).")
-    control = PROTECTIONS[protection]
-    if control is None and mechanism is not Mechanism.HLS_GMAC:
+    control = PROTECTIONS[protecting.protection]
+    if control is None and mechanism not in TITLED:
         raise ValueError("--protection none leaves no use for keys without --auth gmac.")
-    if len(credentials.key) != len(credentials.auth_key):
-        raise ValueError("--key and --auth-key must be equally long: 32 hex digits each, in suite 2 64.")
+    _check_sources(protecting, credentials, ciphered=control is not None)
     return ClientSecurity(
         system_title=credentials.system_title or SYSTEM_TITLE,
         keys=EncryptionKeys(credentials.key, credentials.auth_key),
-        suite=SUITE_OF_LONG_KEYS if len(credentials.key) > KEY_OCTETS else 0,
         control=SecurityControl.of() if control is None else control,
-        style=STYLES[style],
-        dedicated=dedicated,
+        style=STYLES[protecting.style],
+        dedicated=protecting.dedicated,
         ciphered=control is not None,
         server_system_title=credentials.meter_title or None,
+        suite=suite,
+        key_scope=KEY_SOURCES[protecting.key_source],
+        signed=protecting.sign,
+        master_key=credentials.master_key,
+        **_key_files(mechanism, credentials),
     )
+
+
+def _without_keys(protecting: Protecting) -> None:
+    for option, asked in (("--dedicated", protecting.dedicated), ("--sign", protecting.sign)):
+        if asked:
+            raise ValueError(f"{option} needs --key and --auth-key.")
+
+
+def _suite(mechanism: Mechanism, credentials: Credentials, protecting: Protecting) -> int:
+    """As it was said, else by the length of the key or the curve of the signing key. Raises ValueError."""
+    signing = credentials.key_files.pairs.signing_key
+    of_curve = {curve.name: suite for suite, row in SUITES.items() if (curve := row.curve) is not None}
+    suite = protecting.suite
+    if suite is None and signing is not None and (mechanism is Mechanism.HLS_ECDSA or protecting.sign):
+        suite = of_curve[curve_of(signing).name]
+    if suite is None:
+        suite = 2 if len(credentials.key) == SUITES[2].key_octets else 0
+    if credentials.key and credentials.auth_key and len(credentials.key) != len(credentials.auth_key):
+        raise ValueError("--key and --auth-key must be equally long: 32 hex digits each, in suite 2 64.")
+    wanted = SUITES[suite].key_octets
+    for key in (credentials.key, credentials.auth_key):
+        if key and len(key) != wanted:
+            raise ValueError(f"suite {suite} takes keys of {2 * wanted} hex digits, these have {2 * len(key)}.")
+    if suite == 0 and (mechanism is Mechanism.HLS_ECDSA or protecting.sign or protecting.key_source in AGREED):
+        raise ValueError("signatures and key agreement need --suite 1 or 2, and keys named in the secrets file.")
+    return suite
+
+
+AGREED: Final = ("one-pass", "static")
+
+
+def _check_sources(protecting: Protecting, credentials: Credentials, *, ciphered: bool) -> None:
+    pairs, source = credentials.key_files.pairs, protecting.key_source
+    if source != "global" and STYLES[protecting.style] is not CipheringStyle.GENERAL_CIPHERING:
+        raise ValueError(f"--key-source {source} needs --style general-ciphering.")
+    if source == "wrapped" and not credentials.master_key:
+        raise ValueError("--key-source wrapped needs master_key in the secrets file.")
+    if source in AGREED and (pairs.agreement_key is None or pairs.peer_agreement_key is None):
+        raise ValueError(
+            f"--key-source {source} needs agreement_key_file, and agreement_certificate_file of the meter, in the "
+            "secrets file."
+        )
+    if (protecting.sign or source == "one-pass") and (pairs.signing_key is None or pairs.peer_signing_key is None):
+        raise ValueError(
+            "signatures need signing_key_file, and signing_certificate_file of the meter, in the secrets file."
+        )
+    if protecting.sign and not ciphered:
+        raise ValueError("--sign is for ciphered associations: it cannot go with --protection none.")
+
+
+class _KeyFileSettings(TypedDict):
+    pairs: AsymmetricKeys
+    authorities: tuple[bytes, ...]
+
+
+def _key_files(mechanism: Mechanism, credentials: Credentials) -> _KeyFileSettings:
+    """Raises ValueError where HLS-ECDSA lacks something."""
+    files = credentials.key_files
+    if mechanism is Mechanism.HLS_ECDSA:
+        if files.pairs.signing_key is None:
+            raise ValueError("--auth ecdsa needs signing_key_file in the secrets file.")
+        if files.pairs.peer_signing_key is None and not files.authorities:
+            raise ValueError(
+                "--auth ecdsa needs to know the meter's key: signing_certificate_file of the meter, or "
+                "authorities_file, in the secrets file."
+            )
+    return {"pairs": files.pairs, "authorities": files.authorities}

@@ -9,7 +9,7 @@ from typing import Final
 from hes.cli.read_plan import MECHANISMS, Credentials
 from hes.devices.profiles import AssociationOffer, DeviceProfile
 
-SAFEST_FIRST: Final = ("hls-gmac", "hls-sha256", "hls-sha1", "hls-md5", "lls", "none")
+SAFEST_FIRST: Final = ("hls-ecdsa", "hls-gmac", "hls-sha256", "hls-sha1", "hls-md5", "lls", "none")
 
 
 def choose_association(
@@ -43,7 +43,8 @@ def choose_association(
 
 def _safest(offers: Sequence[AssociationOffer], credentials: Credentials) -> AssociationOffer:
     keys, password = bool(credentials.key and credentials.auth_key), bool(credentials.password)
-    has = dict.fromkeys(SAFEST_FIRST, password) | {"hls-gmac": keys, "none": True}
+    pair = credentials.key_files.pairs.signing_key is not None
+    has = dict.fromkeys(SAFEST_FIRST, password) | {"hls-ecdsa": pair, "hls-gmac": keys, "none": True}
     for mechanism in SAFEST_FIRST:
         for offer in offers:
             if offer.mechanism == mechanism and has[mechanism] and (keys or not offer.ciphered):

@@ -77,6 +77,8 @@ class DeviceSecrets:
     broadcast_key: bytes = field(default=b"", repr=False)
     master_key: bytes = field(default=b"", repr=False)
     password: bytes = field(default=b"", repr=False)
+    signing_certificate_file: bytes = b""
+    agreement_certificate_file: bytes = b""
 
 
 class Secrets:
@@ -91,6 +93,10 @@ class Secrets:
         "system_title": TITLE,
         "meter_title": TITLE,
         "password": None,
+        "signing_key_file": None,
+        "agreement_key_file": None,
+        "certificate_file": None,
+        "authorities_file": None,
     }
     DEVICE_NAMES: Final[dict[str, HexOctets | None]] = {
         "system_title": TITLE,
@@ -101,6 +107,8 @@ class Secrets:
         "broadcast_key": KEY,
         "master_key": KEY,
         "password": None,
+        "signing_certificate_file": None,
+        "agreement_certificate_file": None,
     }
 
     def __init__(self, values: dict[str, bytes], devices: Iterable[DeviceSecrets] = (), *, path: str = "") -> None:
