@@ -42,6 +42,7 @@ from hes.dlms.hdlc.link_events import (
 from hes.dlms.hdlc.link_settings import CLIENT_DEFAULTS, ClientLinkSettings
 from hes.dlms.hdlc.parameters import Parameters
 from hes.errors import HesError, LinkError, LocalProtocolError, RemoteProtocolError
+from hes.protocols.push_blocks import PushBlocks
 from hes.protocols.wrapper_session import (
     PUSH_TAGS,
     SURPLUS_APDUS_MAX,
@@ -98,6 +99,7 @@ class HdlcSession(asyncio.Protocol):
         self.counters = HdlcCounters()
         self._settings = settings
         self._on_push = on_push
+        self._push_blocks = PushBlocks()
         self._tap = tap
         self._link = ClientLink(client_sap=client_sap, server=server, settings=settings)
         self._ends = (client_sap, server)  # of the link
@@ -321,9 +323,12 @@ class HdlcSession(asyncio.Protocol):
             self._fail(self._timed_out(event) if event.reason is DownReason.NO_ANSWER else self._down)
 
     def _push(self, source: int, destination: int, apdu: bytes) -> None:
+        whole = self._push_blocks.take(source, destination, apdu)
+        if whole is None:
+            return
         self.counters.pushes += 1
         if self._on_push is not None:
-            self._on_push(source, destination, apdu)
+            self._on_push(source, destination, whole)
 
     def _send_queued(self) -> None:
         if self._queued is not None and self._link.idle and not self._orphaned:

@@ -24,6 +24,7 @@ from typing import Final
 from hes.dlms import wrapper
 from hes.dlms.codes import ApduTag
 from hes.errors import HesError, LinkError, LocalProtocolError, RemoteProtocolError
+from hes.protocols.push_blocks import PushBlocks, is_push_block
 
 PushHandler = Callable[[int, int, bytes], None]
 """Called with source wPort, destination wPort and the APDU that the device sent on its own."""
@@ -97,6 +98,7 @@ class WrapperSession(asyncio.Protocol):
         self.peer = peer
         self.counters = WrapperCounters()
         self._on_push = on_push
+        self._push_blocks = PushBlocks()
         self._tap = tap
         self._receiver = wrapper.Receiver()
         self._transport: asyncio.Transport | None = None
@@ -236,10 +238,13 @@ class WrapperSession(asyncio.Protocol):
         ours = (source, destination) == self._ports
         if pending is not None and awaited and ours and tag not in PUSH_TAGS:
             pending.set_result(apdu)
-        elif tag in PUSH_TAGS or tag in CIPHERED_TAGS:
+        elif tag in PUSH_TAGS or tag in CIPHERED_TAGS or is_push_block(apdu):
+            whole = self._push_blocks.take(source, destination, apdu)
+            if whole is None:
+                return
             self.counters.pushes += 1
             if self._on_push is not None:
-                self._on_push(source, destination, apdu)
+                self._on_push(source, destination, whole)
         elif not ours:
             self.counters.strays += 1
         else:

@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 from hes.dlms import wrapper
+from hes.dlms.codes import ApduTag
+from hes.dlms.hdlc.push import PushReceiver
+from hes.dlms.hdlc.tests.published import PUSH_IN_BLOCKS
 from hes.errors import LinkError, LocalProtocolError, RemoteProtocolError
+from hes.protocols.push_blocks import ENDS_MAX, PushBlocks
 from hes.protocols.wrapper_session import ExchangeTimeout, SessionLost, WrapperSession
 
 GET = bytes.fromhex("C001C100080000010000FF0200")
@@ -192,6 +196,29 @@ def test_a_ciphered_apdu_is_a_push_when_no_answer_is_awaited_and_the_answer_when
     assert bench.pushes == [(1, 16, CIPHERED)]
     bench.answer_with(CIPHERED)
     assert bench.run(bench.session.exchange(GET)) == CIPHERED
+
+
+def test_a_push_in_blocks_goes_to_its_handler_once_and_whole(bench: Bench) -> None:
+    blocks = [push.apdu for push in PushReceiver().feed(PUSH_IN_BLOCKS)]
+    for apdu in (*blocks, blocks[0], blocks[2], *blocks):  # the second one lacks a block
+        bench.receive(apdu)
+    whole = b"".join(apdu[7:] for apdu in blocks)
+    assert bench.pushes == [(1, 16, whole)] * 2
+    assert whole[0] == ApduTag.DATA_NOTIFICATION
+    assert (bench.session.counters.pushes, bench.session.counters.late_answers) == (2, 0)
+
+
+def test_pushes_in_blocks_from_many_ends_are_bounded() -> None:
+    first, second, third = [push.apdu for push in PushReceiver().feed(PUSH_IN_BLOCKS)]
+    pushes = PushBlocks()
+    for source in range(ENDS_MAX + 1):
+        assert pushes.take(source, 16, first) is None
+    for source in range(ENDS_MAX + 1):
+        assert pushes.take(source, 16, second) is None
+        assert (pushes.take(source, 16, third) is None) == (source == 0)
+    assert pushes.lost == 2
+    assert pushes.take(1, 16, b"\xe0\x00\x00\x01") is None
+    assert pushes.lost == 3
 
 
 def test_frames_between_other_processes_are_dropped_and_counted(bench: Bench) -> None:
