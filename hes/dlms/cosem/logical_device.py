@@ -8,13 +8,14 @@ unless they are given.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult
 from hes.dlms.cosem import device_time
 from hes.dlms.cosem.access import EVERYONE, READERS, ClientAccess, Role
-from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, AssociationLn, encode_object_list
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, AssociationLn, encode_object_list, visible
 from hes.dlms.cosem.association_sn import AssociationSn
 from hes.dlms.cosem.clock import CLOCK_LOGICAL_NAME, Clock
 from hes.dlms.cosem.context import Context
@@ -61,6 +62,7 @@ class LogicalDevice(Generic[I]):
         prefers_general_blocks: bool = False,
         security_setup_version: int = 0,
         association_version: int = 1,
+        managed_associations: Role = Role.NOBODY,
         states: Callable[[I], ObjectStates] | None = None,
         timekeeper: Timekeeper[I] | None = None,
     ) -> None:
@@ -72,7 +74,9 @@ class LogicalDevice(Generic[I]):
         that it sends, where its own buffer is smaller than the client's; 0 where it is not.
         general_block_window: general blocks that it takes at once, 1..63. prefers_general_blocks: long answers go in
         general blocks even where the services' own were agreed.
-        association_version: of the Association LN objects; 2 and 3 have users, 3 lists rights with their protection.
+        association_version: of the Association LN objects, 0 to 3; 2 and 3 have users, 3 lists rights with their
+        protection. managed_associations: who may write passwords and users and remove objects there, which needs
+        `states`.
         Raises LocalProtocolError when a logical name or a client SAP is given twice, or a needed state is not given.
         """
         self.name = name
@@ -92,6 +96,7 @@ class LogicalDevice(Generic[I]):
             if entry.logical_name in self._objects:
                 raise LocalProtocolError(f"{entry.logical_name} is declared twice", obis=str(entry.logical_name))
             self._objects[entry.logical_name] = entry
+        self._managed = managed_associations
         for entry in self._standard_objects(security_setup_version):
             self._objects.setdefault(entry.logical_name, entry)
         self.find: Callable[[bytes], CosemObject[I] | None] = self._objects.get
@@ -99,6 +104,8 @@ class LogicalDevice(Generic[I]):
         self._object_lists: dict[Role, bytes] = {}
         self._short_names: ShortNames[I] | None = None
         self.states = states
+        associations = [entry for entry in self if isinstance(entry, AssociationLn)]
+        self._associations = {entry.client.client_sap: entry for entry in associations if entry.client is not None}
         stateful = [entry for entry in self if isinstance(entry, StatefulObject)]
         changing = [entry for entry in stateful if entry.needs_states]
         if changing and states is None:
@@ -120,10 +127,11 @@ class LogicalDevice(Generic[I]):
 
         yield DataObject(LOGICAL_DEVICE_NAME, logical_device_name, readable=EVERYONE)
         yield SapAssignment(lambda instance: {each.server_sap: each.name(instance) for each in self.neighbours})
-        yield AssociationLn(CURRENT_ASSOCIATION, readable=EVERYONE, version=self.association_version)
+        version, managed = self.association_version, self._managed
+        yield AssociationLn(CURRENT_ASSOCIATION, readable=EVERYONE, version=version, managed=managed)
         for index, client in enumerate(self.clients.values(), 1):
             name = Obis(bytes((0, 0, 40, 0, index, 255)))
-            yield AssociationLn(name, client, readable=READERS, version=self.association_version)
+            yield AssociationLn(name, client, readable=READERS, version=version, managed=managed)
         setups = {client.security_setup for client in self.clients.values() if client.security_setup is not None}
         for setup in sorted(setups):
             if self.security is None:
@@ -141,6 +149,14 @@ class LogicalDevice(Generic[I]):
         if encoded is None:
             encoded = self._object_lists[role] = encode_object_list(self, role, self.association_version)
         return encoded
+
+    def association_of(self, client_sap: int) -> AssociationLn[I] | None:
+        """The object that describes the association of that client, other than 0.0.40.0.0."""
+        return self._associations.get(client_sap)
+
+    def finder(self, context: Context[I]) -> Callable[[bytes], CosemObject[I] | None]:
+        """`find` for the association of `context`: without what was removed from it."""
+        return partial(visible, context) if self._managed else self.find
 
     @property
     def short_names(self) -> ShortNames[I]:

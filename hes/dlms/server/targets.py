@@ -33,7 +33,7 @@ class Targets(Generic[I]):
 
     def __init__(self, context: Context[I]) -> None:
         self._context = context
-        self._find = context.device.find
+        self._find = context.device.finder(context)
         self._all_readable = bool(int(context.conformance) & _ATTRIBUTE0_GET)
         self._all_writable = bool(int(context.conformance) & _ATTRIBUTE0_SET)
 
