@@ -38,7 +38,7 @@ def run(quick: bool) -> list[Row]:
         [
             Candidate("amiloop", apdu.encode_get_request),
             Candidate("amiloop, as an object", _request_object),
-            Candidate("dlms-cosem", _dlms_cosem_request),
+            Candidate("dlms-cosem", _dlms_cosem_request, target=4.0),
             Candidate("gurux-dlms", _gurux_request, bytes),
         ],
         quick=quick,
@@ -50,7 +50,7 @@ def run(quick: bool) -> list[Row]:
         [
             Candidate("amiloop", apdu.decode_get_response_value),
             Candidate("amiloop, as an object", _response_object),
-            Candidate("dlms-cosem", _dlms_cosem_response),
+            Candidate("dlms-cosem", _dlms_cosem_response, target=4.0),
             Candidate("gurux-dlms", _gurux_response),
         ],
         quick=quick,

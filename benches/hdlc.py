@@ -50,7 +50,7 @@ def run(quick: bool) -> list[Row]:
         [
             Candidate("amiloop", _ours),
             Candidate("dlms-cosem", _dlms_cosem, target=50.0),
-            Candidate("gurux-dlms", _gurux),
+            Candidate("gurux-dlms", _gurux, target=10.0),
         ],
         quick=quick,
     )  # fmt: skip

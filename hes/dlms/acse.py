@@ -11,6 +11,7 @@ Source: docs/protocols/dlms-application.md §2.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -55,6 +56,8 @@ _CONTEXT = 0xA1
 _USER_INFORMATION = 0xBE
 _CHAR_STRING = 0x80
 _RELEASE_REASON = 0x80
+_AARQ, _AARE = int(ApduTag.AARQ), int(ApduTag.AARE)
+_AUTHENTICATION_ASKED: Final = b"\x8a\x02\x07\x80"
 _AUTHENTICATION = b"\x07\x80"  # bit string: the functional unit of authentication
 
 
@@ -83,13 +86,16 @@ class Aarq:
         return not self.protocol_version or self.protocol_version[0] == "1"
 
     def encode(self) -> bytes:
-        fields = _head(self.protocol_version, self.context)
-        if self.calling_ap_title:
-            fields.append(ber.encode_wrapped(0xA6, ber.OCTET_STRING, self.calling_ap_title))
-        if self.calling_ae_invocation_id is not None:
-            fields.append(ber.encode(0xA9, _encode_user_id(self.calling_ae_invocation_id)))
-        _add_authentication(fields, 0x8A, self, 0xAC)
-        return _encode(ApduTag.AARQ, fields, self, _AARQ_ORDER)
+        if self.protocol_version or self.calling_ae_invocation_id is not None or self.other:
+            return _encode_with_all(self)
+        return encode_aarq(
+            self.context,
+            self.mechanism,
+            self.authentication_value,
+            self.user_information,
+            calling_ap_title=self.calling_ap_title,
+            authentication=self.authentication,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +186,44 @@ def _encode(tag: int, fields: list[bytes], apdu: AcseApdu, order: bytes) -> byte
     return ber.encode(tag, b"".join(fields))
 
 
+def encode_aarq(
+    context: ContextName,
+    mechanism: MechanismName | None,
+    authentication_value: bytes,
+    user_information: bytes,
+    *,
+    calling_ap_title: bytes = b"",
+    authentication: bool = True,
+) -> bytes:
+    """Octets of an AARQ with the fields that nearly every client sends, as `Aarq(...).encode()` gives them, without the
+    object."""
+    if isinstance(context, bytes):
+        octets = ber.encode_wrapped(_CONTEXT, ber.OBJECT_IDENTIFIER, context)
+    else:
+        octets = _CONTEXT_FIELDS[context]
+    if calling_ap_title:
+        octets += ber.encode_wrapped(0xA6, ber.OCTET_STRING, calling_ap_title)
+    if authentication:
+        octets += _AUTHENTICATION_ASKED
+    if mechanism is not None:
+        octets += ber.encode(0x8B, mechanism) if isinstance(mechanism, bytes) else _MECHANISM_FIELDS[0x8B][mechanism]
+    if authentication_value:
+        octets += ber.encode_wrapped(0xAC, _CHAR_STRING, authentication_value)
+    if user_information:
+        octets += ber.encode_wrapped(_USER_INFORMATION, ber.OCTET_STRING, user_information)
+    return ber.encode(_AARQ, octets)
+
+
+def _encode_with_all(aarq: Aarq) -> bytes:
+    fields = _head(aarq.protocol_version, aarq.context)
+    if aarq.calling_ap_title:
+        fields.append(ber.encode_wrapped(0xA6, ber.OCTET_STRING, aarq.calling_ap_title))
+    if aarq.calling_ae_invocation_id is not None:
+        fields.append(ber.encode(0xA9, _encode_user_id(aarq.calling_ae_invocation_id)))
+    _add_authentication(fields, 0x8A, aarq, 0xAC)
+    return _encode(_AARQ, fields, aarq, _AARQ_ORDER)
+
+
 def _encode_release(tag: int, release: Rlrq | Rlre) -> bytes:
     reason = release.reason
     fields = [] if reason is None else [ber.encode(_RELEASE_REASON, ber.encode_integer(reason)[2:])]
@@ -230,6 +274,15 @@ _KNOWN_DIAGNOSTICS: Final[dict[bytes, tuple[DiagnosticSource, Diagnostic]]] = {
         (DiagnosticSource.SERVICE_PROVIDER, ProviderDiagnostic),
     )
     for diagnostic in table
+}
+
+
+# the same with tag and length, for an AARE that holds nothing but these and user information
+_PLAIN_AARE: Final = struct.Struct(">BB11s5s7sBBBB")
+_PLAIN_CONTEXTS: Final = {encoded: context for context, encoded in _CONTEXT_FIELDS.items()}
+_PLAIN_RESULTS: Final = {ber.encode(0xA2, encoded): result for encoded, result in _KNOWN_RESULTS.items()}
+_PLAIN_DIAGNOSTICS: Final[dict[bytes, Diagnostic]] = {
+    ber.encode(0xA3, encoded): diagnostic for encoded, (_source, diagnostic) in _KNOWN_DIAGNOSTICS.items()
 }
 
 
@@ -325,6 +378,27 @@ def _decode_aarq(fields: _Fields) -> Aarq:
     )
 
 
+def _plain_aare(octets: bytes) -> Aare | None:
+    """An AARE with context, result, diagnostic and user information, which is what a server without HLS sends.
+
+    None for everything else, and for names and codes that are not in the tables.
+    """
+    octets_after = len(octets) - _PLAIN_AARE.size
+    if not 0 <= octets_after < 0x60:  # all lengths are short then
+        return None
+    fields = _PLAIN_AARE.unpack_from(octets)
+    if fields[:2] != (_AARE, len(octets) - 2):
+        return None
+    if fields[5:] != (_USER_INFORMATION, octets_after + 2, ber.OCTET_STRING, octets_after):
+        return None
+    context = _PLAIN_CONTEXTS.get(fields[2])
+    result = _PLAIN_RESULTS.get(fields[3])
+    diagnostic = _PLAIN_DIAGNOSTICS.get(fields[4])
+    if context is None or result is None or diagnostic is None:
+        return None
+    return Aare(context=context, result=result, diagnostic=diagnostic, user_information=octets[_PLAIN_AARE.size :])
+
+
 def _decode_aare(fields: _Fields) -> Aare:
     source, diagnostic = _diagnostic(fields)
     return Aare(
@@ -401,6 +475,10 @@ def decode(octets: bytes | bytearray | memoryview) -> AcseApdu:
 
 
 def _decode(octets: bytes) -> AcseApdu:
+    return _plain_aare(octets) or _decode_any(octets)
+
+
+def _decode_any(octets: bytes) -> AcseApdu:
     if len(octets) > ACSE_OCTETS_MAX:
         raise RemoteProtocolError(f"an ACSE APDU of {len(octets)} octets; at most {ACSE_OCTETS_MAX} are read")
     tag, start, end = ber.read(octets, 0, len(octets))

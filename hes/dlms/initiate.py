@@ -8,6 +8,7 @@ Source: docs/protocols/dlms-application.md §2 (InitiateRequest, InitiateRespons
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -30,6 +31,9 @@ with a dedicated key in it is not."""
 # [APPLICATION 31], a bit string of 4 octets of which none of the bits is unused
 _CONFORMANCE_HEAD: Final = b"\x5f\x1f\x04\x00"
 _CONFORMANCE_HEAD_SHORT: Final = b"\x5f\x04\x00"
+_PROPOSAL_HEAD: Final = bytes((0x01, 0, 0, 0, DLMS_VERSION))  # no key, response allowed, no quality of service
+_GRANT: Final = struct.Struct(">2sB4s3sHH")
+_GRANT_TAG: Final = b"\x08\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,11 @@ class InitiateResponse:
             + _u16(self.server_max_receive_pdu_size, "server max receive PDU size")
             + _u16(self.vaa_name, "VAA name")
         )
+
+
+def encode_proposal(conformance: Conformance, client_max_receive_pdu_size: int) -> bytes:
+    """Octets of an `InitiateRequest` that says no more than that, without the object."""
+    return _PROPOSAL_HEAD + _conformance(conformance) + _u16(client_max_receive_pdu_size, "client max receive PDU size")
 
 
 def _quality_of_service(value: int | None) -> bytes:
@@ -154,6 +163,11 @@ def decode(octets: Octets) -> Initiate:
 
 
 def _decode(octets: bytes) -> Initiate:
+    if len(octets) == _GRANT.size:
+        tag, version, head, *fields = _GRANT.unpack(octets)
+        if tag == _GRANT_TAG and head == _CONFORMANCE_HEAD:  # nearly every grant: no quality of service
+            conformance, size, vaa_name = fields
+            return InitiateResponse(Conformance(int.from_bytes(conformance, "big")), size, vaa_name, None, version)
     reader = Reader(octets)
     tag = reader.u8("tag")
     apdu: Initiate

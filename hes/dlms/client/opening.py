@@ -53,6 +53,8 @@ class Opening:
 
     def _proposal(self, dedicated_key: bytes) -> bytes:
         settings = self._settings
+        if not dedicated_key:
+            return initiate.encode_proposal(settings.proposed, settings.max_receive_pdu_size)
         return InitiateRequest(settings.proposed, settings.max_receive_pdu_size, dedicated_key).encode()
 
     def aarq(self) -> bytes:

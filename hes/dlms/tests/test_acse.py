@@ -277,3 +277,46 @@ def test_passwords_challenges_and_user_information_are_not_shown():
     for shown in (repr(aarq), str(aarq), repr(aare)):
         assert "12345678" not in shown
         assert "0123456789abcdef" not in shown
+
+
+PLAIN_AARE = acse.Aare(
+    result=AssociationResult.ACCEPTED,
+    diagnostic=AcseDiagnostic.NULL,
+    user_information=bytes.fromhex("0800065F1F040000301D04C80007"),
+).encode()
+
+
+@given(st.integers(0, len(PLAIN_AARE) - 1), st.integers(0, 255), st.binary(max_size=3))
+def test_the_short_way_of_an_aare_reads_what_the_long_one_reads(place, octet, tail):
+    octets = PLAIN_AARE[:place] + bytes((octet,)) + PLAIN_AARE[place + 1 :] + tail
+    short = acse._plain_aare(octets)
+    if short is not None:
+        assert short == acse._decode_any(octets)
+
+
+def test_the_short_way_takes_the_aare_of_a_server_without_hls():
+    assert acse._plain_aare(PLAIN_AARE) == acse._decode_any(PLAIN_AARE)
+
+
+@given(
+    st.sampled_from(list(ApplicationContext)),
+    st.sampled_from([None, *Mechanism]),
+    st.binary(max_size=200),
+    st.binary(max_size=200),
+    st.sampled_from([b"", b"AMM\x00\x00\x00\x00\x01"]),
+    st.booleans(),
+)
+def test_an_aarq_without_the_object_has_the_same_octets(context, mechanism, value, information, title, authentication):
+    aarq = acse.Aarq(
+        context=context,
+        mechanism=mechanism,
+        authentication_value=value,
+        user_information=information,
+        calling_ap_title=title,
+        authentication=authentication,
+    )
+    octets = acse.encode_aarq(
+        context, mechanism, value, information, calling_ap_title=title, authentication=authentication
+    )
+    assert octets == aarq.encode() == acse._encode_with_all(aarq)
+    assert acse.decode(octets) == aarq

@@ -401,3 +401,14 @@ def test_a_public_client_needs_no_security_state():
             clients=(ClientAccess(client_sap=1, role=Role.MANAGEMENT, security_setup=0),),
             objects=(),
         )
+
+
+def test_an_aarq_that_was_accepted_is_refused_once_the_password_is_another():
+    meter = bm.BenchMeter()
+    wire = Wire(bm.READER, meter=meter)
+    first, second = wire(lls_aarq().encode()), wire(lls_aarq().encode())
+    assert first == second
+    assert acse.decode(second).result == AssociationResult.ACCEPTED
+    meter.security.secrets = {**meter.security.secrets, bm.READER: b"another password"}
+    refused = acse.decode(wire(lls_aarq().encode()))
+    assert refused.diagnostic == AcseDiagnostic.AUTHENTICATION_FAILURE
