@@ -33,10 +33,10 @@ from hes.dlms.codes import (
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 ACSE_OCTETS_MAX: Final = 0xFFFF
-KNOWN_OCTETS_MAX: Final = 128
+KNOWN_OCTETS_MAX: Final = 48
 KNOWN_APDUS_MAX: Final = 256
 """Answers and releases of a fleet are alike, so those that have been read are kept: so many, each at most so long. An
-AARQ is not: a password stands in it."""
+AARQ is not: a password stands in it; nor is what HLS or ciphering makes longer and different every time."""
 
 # 2.16.756.5.8.1.x and 2.16.756.5.8.2.x without their last arc
 _CONTEXT_ARC: Final = bytes.fromhex("60857405 0801")

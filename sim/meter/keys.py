@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from hes.dlms.security import EncryptionKeys
@@ -28,10 +28,11 @@ class MeterKeys:
     authentication_key: bytes
     master_key: bytes
     password: bytes
+    global_keys: EncryptionKeys = field(init=False, compare=False)
+    """The first two together, as one object: it keeps the expanded key."""
 
-    @property
-    def global_keys(self) -> EncryptionKeys:
-        return EncryptionKeys(self.encryption_key, self.authentication_key)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "global_keys", EncryptionKeys(self.encryption_key, self.authentication_key))
 
     def __repr__(self) -> str:
         return "MeterKeys(***)"

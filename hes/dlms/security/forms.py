@@ -21,6 +21,8 @@ class KeyScope(Enum):
     on by the ONE_PASS or the STATIC scheme.
     """
 
+    __hash__ = object.__hash__  # a member is one object; the hash of Enum is its name's, worked out in Python each time
+
     GLOBAL = "global"
     DEDICATED = "dedicated"
     BROADCAST = "broadcast"
@@ -31,6 +33,8 @@ class KeyScope(Enum):
 
 class CipheringStyle(Enum):
     """Which form a side sends; what it receives may have any. GENERAL_SIGNING: signed, and not ciphered at all."""
+
+    __hash__ = object.__hash__
 
     SERVICE_SPECIFIC = "service-specific"
     GENERAL_GLO = "general-glo"
