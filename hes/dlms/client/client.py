@@ -47,6 +47,7 @@ from hes.dlms.client.short_names import hls_request
 from hes.dlms.codes import ApduTag, AssociationResult, Conformance, common_conformance
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.general_blocks import ABORT, GeneralBlocks, Outcome, UnconfirmedBlocks
+from hes.dlms.initiate import InitiateResponse
 from hes.dlms.security import SecurityError
 from hes.dlms.security.ciphering import KeyScope, Unprotected
 from hes.errors import LocalProtocolError, RemoteProtocolError
@@ -135,7 +136,7 @@ class Client(Requests):
         self._findings = []
         self.conformance = self.settings.proposed
         self.server_max_receive_pdu_size = self.settings.server_max_receive_pdu_size
-        self._agreed()
+        self._take_over()
         return self._associated()
 
     def release(self) -> bytes:
@@ -372,6 +373,9 @@ class Client(Requests):
     def _aare(self, octets: bytes) -> ClientEvent:
         if self.state is not State.ASSOCIATION_PENDING:
             return Ignored(reason=f"AARE while the association is {self.state.value}", apdu=octets)
+        kept = self.settings.kept
+        if octets == kept.aare and kept.granted is not None:
+            return self._accepted(kept.granted)
         aare = acse.decode(octets)
         assert isinstance(aare, Aare)
         if aare.result != AssociationResult.ACCEPTED:
@@ -380,20 +384,29 @@ class Client(Requests):
             return AssociationRefused(result=aare.result, diagnostic=aare.diagnostic, refusal=refusal)
         assert self._opening is not None
         granted, reply = self._opening.accept(aare)
-        self.conformance = common_conformance(granted.conformance, self.settings.proposed)
-        self.server_max_receive_pdu_size = granted.server_max_receive_pdu_size
-        self._agreed()
-        if self.conformance != granted.conformance:
-            widened = granted.conformance & ~self.settings.proposed
-            self._note(FindingKind.CONFORMANCE_WIDENED, f"the server granted {int(widened):06X} beyond what was asked")
         if reply is None:
-            self.state = step(self.state, Event.ACCEPTED)
-            return self._associated()
+            if self._channel.ciphering is None:
+                kept.aare, kept.granted = octets, granted
+            return self._accepted(granted)
+        self._agreed(granted)
         self.state = step(self.state, Event.HLS_REQUIRED)
         return SendNext(octets=self._start(self._pass_3(reply), self._limit))
 
-    def _agreed(self) -> None:
-        """What follows from conformance and the server's PDU size is worked out once."""
+    def _accepted(self, granted: InitiateResponse) -> Associated:
+        self._agreed(granted)
+        self.state = step(self.state, Event.ACCEPTED)
+        return self._associated()
+
+    def _agreed(self, granted: InitiateResponse) -> None:
+        self.conformance = common_conformance(granted.conformance, self.settings.proposed)
+        self.server_max_receive_pdu_size = granted.server_max_receive_pdu_size
+        if self.conformance != granted.conformance:
+            widened = granted.conformance & ~self.settings.proposed
+            self._note(FindingKind.CONFORMANCE_WIDENED, f"the server granted {int(widened):06X} beyond what was asked")
+        self._take_over()
+
+    def _take_over(self) -> None:
+        """Work out once what follows from `conformance` and `server_max_receive_pdu_size`."""
         self._octets_max = self.server_max_receive_pdu_size or PDU_OCTETS_MAX
         self._blocks = self._unconfirmed = None
         self._negotiated(self._channel.plain_limit(self.server_max_receive_pdu_size))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hes.dlms.codes import SHORT_NAMES_ONLY, ApplicationContext, Conformance, Mechanism, conformance_in
+from hes.dlms.initiate import InitiateResponse
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SUITES, EncryptionKeys, SecurityControl
 from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.dlms.security.ciphering import CipheringStyle, KeyScope
@@ -101,13 +102,16 @@ class Kept:
     """Octets that follow from the settings alone, kept with them once they have been made: associations are many.
 
     initiate: the proposal, without a dedicated key. aarq: where neither a challenge nor a counter stands in it.
+    aare, granted: the last answer in the clear that was believed, and what it grants; devices of a kind answer alike.
     """
 
-    __slots__ = ("aarq", "initiate")
+    __slots__ = ("aare", "aarq", "granted", "initiate")
 
     def __init__(self) -> None:
         self.initiate = b""
         self.aarq = b""
+        self.aare = b""
+        self.granted: InitiateResponse | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

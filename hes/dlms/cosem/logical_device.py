@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
-from hes.dlms import axdr, data
+from hes.dlms import axdr
 from hes.dlms.codes import ActionResult
 from hes.dlms.cosem import device_time
 from hes.dlms.cosem.access import EVERYONE, READERS, ClientAccess, Role
@@ -30,7 +30,7 @@ from hes.dlms.cosem.security_setup import SecuritySetup, invocation_counter
 from hes.dlms.cosem.security_state import SecurityState
 from hes.dlms.cosem.settable_clock import SettableClock
 from hes.dlms.cosem.short_names import ShortNames
-from hes.dlms.data import Data
+from hes.dlms.data import Data, Tag
 from hes.dlms.obis import Obis
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
@@ -38,6 +38,7 @@ I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 LOGICAL_DEVICE_NAME: Final = Obis.parse("0.0.42.0.0.255")
 MANAGEMENT_LOGICAL_DEVICE: Final = 1
+_OCTET_STRING: Final = bytes((Tag.OCTET_STRING,))
 MAX_RECEIVE_PDU_SIZE: Final = 1224  # octets; a common meter buffer [A]
 GENERAL_BLOCK_WINDOW: Final = 8  # blocks of that size: ten kilobytes behind a gap at most [A]
 
@@ -123,7 +124,8 @@ class LogicalDevice(Generic[I]):
 
     def _standard_objects(self, security_setup_version: int) -> Iterator[CosemObject[I]]:
         def logical_device_name(instance: I, _now_s: float) -> bytes:
-            return axdr.encode(data.octets(self.name(instance)))
+            name = self.name(instance)
+            return _OCTET_STRING + axdr.encode_length(len(name)) + name
 
         yield DataObject(LOGICAL_DEVICE_NAME, logical_device_name, readable=EVERYONE)
         yield SapAssignment(lambda instance: {each.server_sap: each.name(instance) for each in self.neighbours})
