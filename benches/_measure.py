@@ -29,7 +29,8 @@ class Row:
 
     value: median over the rounds, in `unit`; low, high: quartiles. ratio: how many times the value of the first
     implementation of this operation (our own), so more than 1 means slower where the unit is a time.
-    target: the least ratio that we want to keep between us and this implementation, if there is one.
+    target: the least ratio that we want to keep between us and this implementation, if there is one. A row that is
+    compared with no implementation but with a figure that is wanted has the ratio to that, so that 1 is enough.
     """
 
     bench: str
