@@ -10,7 +10,6 @@ from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult
 from hes.dlms.cosem import (
     ClientAccess,
-    Clock,
     ControlState,
     DisconnectControl,
     GenericObject,
@@ -46,6 +45,7 @@ from hes.dlms.cosem.register_activation import RegisterActivation
 from hes.dlms.cosem.register_monitor import RegisterMonitor, RegisterMonitorState, ThresholdActions
 from hes.dlms.cosem.schedule import Schedule
 from hes.dlms.cosem.script_table import Script, ScriptTable
+from hes.dlms.cosem.settable_clock import SettableClock
 from hes.dlms.cosem.setup_objects import (
     Counters,
     G3MacSetup,
@@ -59,6 +59,7 @@ from hes.dlms.cosem.setup_objects import (
 from hes.dlms.cosem.single_action_schedule import SingleActionSchedule, SingleActionState
 from hes.dlms.cosem.special_days import SpecialDays
 from hes.dlms.cosem.status_mapping import MappingTable, StatusMapping
+from hes.dlms.cosem.stored_profile import ProfileState, StoredProfile
 from hes.dlms.cosem.tests.test_time_windows import NIGHTLY
 from hes.dlms.cosem.token_gateway import TokenGateway, TokenOutcome, TokenStatus
 from hes.dlms.obis import Obis
@@ -122,11 +123,16 @@ def _metering():
     )
     yield _compact(0)
     yield _compact(1)
+    clock = CaptureObject(8, Obis.parse("0.0.1.0.0.255"), 2)
+    power = CaptureObject(5, name_of(5), 2)
+    yield StoredProfile(
+        name_of(7, 1), ProfileState(capture_objects=(clock, power), period_s=900, entries=8), entries_max=16
+    )
     yield StatusMapping(name_of(63), data.u16(0x8001), MappingTable(1, 10))
 
 
 def _control():
-    yield Clock(name_of(8), time=lambda _meter, now_s: now_s)
+    yield SettableClock()
     yield DisconnectControl(name_of(70), state=lambda meter, _now_s: meter.relay, switch=_switch, mode=4)
     yield ImageTransfer(
         name_of(18),
