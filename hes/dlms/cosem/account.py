@@ -40,7 +40,7 @@ from hes.dlms.cosem.disconnect_control import ControlState, DisconnectControl, M
 from hes.dlms.cosem.inner_calls import number
 from hes.dlms.cosem.interface_classes import CLASSES
 from hes.dlms.cosem.object_state import StatefulObject
-from hes.dlms.cosem.payment_links import amount, scaled
+from hes.dlms.cosem.payment_links import amount, scaled, within_amounts
 from hes.dlms.cosem.stateful_method import no_parameters
 from hes.dlms.data import Data, Tag
 from hes.dlms.obis import Obis
@@ -94,10 +94,10 @@ class Account(StatefulObject[I, AccountState]):
                 2: replace(mode, get=shown(self._mode_and_status).get, readable=readable),
                 3: shown(lambda context: data.u8(self._in_use_index(context))),
                 4: shown(lambda context: data.bits(credit_rules.status_bits(self._states(context)))),
-                5: shown(lambda context: data.i32(credit_rules.available(self._states(context)))),
-                6: shown(lambda context: data.i32(self._to_clear(context))),
+                5: shown(lambda context: data.i32(within_amounts(credit_rules.available(self._states(context))))),
+                6: shown(lambda context: data.i32(within_amounts(self._to_clear(context)))),
                 7: kept("clearance_threshold", data.i32, amount),
-                8: shown(lambda context: data.i32(self.aggregated_debt(context))),
+                8: shown(lambda context: data.i32(within_amounts(self.aggregated_debt(context)))),
                 9: kept("credits", names_data, names_from_data),
                 10: kept("charges", names_data, names_from_data),
                 11: kept("collection", parts_data, parts_from_data(CollectionRule.from_data)),

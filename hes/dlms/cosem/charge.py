@@ -162,7 +162,7 @@ class Charge(StatefulObject[I, ChargeState]):
     def collect(self, context: Context[I], wanted: int) -> bool:
         """Collect an amount, or what remains of a charge that ends. False where the account does not give it."""
         state = self.state(context)
-        value = wanted if state.continuous else min(wanted, state.total_remaining)
+        value = min(wanted, AMOUNT_MAX if state.continuous else state.total_remaining)
         if value <= 0:
             return False
         for account in accounts_of(context, self.logical_name):

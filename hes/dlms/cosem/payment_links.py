@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from hes.dlms.cosem.context import Context
+from hes.dlms.cosem.credit_rules import AMOUNT_MAX, AMOUNT_MIN
 from hes.dlms.cosem.inner_calls import number
 from hes.dlms.data import Data, Tag
 from hes.dlms.obis import Obis
@@ -42,6 +43,11 @@ def _accounts(context: Context[I]) -> list[Account[I]]:
 def amount(value: Data) -> int:
     """double-long. Raises RemoteProtocolError for another type."""
     return number(value, Tag.DOUBLE_LONG)
+
+
+def within_amounts(value: int) -> int:
+    """`value`, or the nearest that a double-long can say: sums and scales of a client's own choosing may go beyond."""
+    return min(max(value, AMOUNT_MIN), AMOUNT_MAX)
 
 
 def scaled(value: int, exponent: int) -> int:

@@ -325,6 +325,20 @@ def test_a_credit_of_a_period_starts_again_at_its_preset_amount():
     assert meter.deadline() == DAY_S
 
 
+def test_amounts_of_an_absurd_scale_stay_within_what_can_be_said():
+    meter = bench(debt=replace(DEBT_STATE, configuration="11"))
+    for name in (RENT, DEBT):
+        meter.set(name, 5, UnitCharge(0, -128, prices=((b"", 30_000),)).to_data())
+    meter.act(DEBT, 5, data.i32(0x7FFFFFFF))
+    for scale in (-128, 127):
+        meter.set(ACCOUNT, 15, Currency("", scale, 2).to_data())
+        meter.act(GATEWAY, 1, data.octets(b"999999"))
+        meter.act(RENT, 3)
+        for name, attributes in ((ACCOUNT, (5, 6, 8)), (DEBT, (2, 11, 12)), (RENT, (2, 11, 12))):
+            for attribute in attributes:
+                assert -(1 << 31) <= meter.get(name, attribute) < 1 << 31
+
+
 def test_parameters_are_read_as_they_were_written():
     meter = bench()
     share = TokenShare(CREDITS[0], 40)
