@@ -124,6 +124,15 @@ DEFECTS: Final = (
         reproduction="test_the_simulator_of_pydlms_puts_the_bare_value_in_the_blocks_of_a_long_read",
     ),
     Defect(
+        sign="P3",
+        peer="pydlms-client",
+        operations=("long_set",),
+        where=lambda each: each.style == "gbt" and each.framing == "hdlc" and each.role == "client",
+        says="expected an RR after a segment",
+        what="over HDLC, a frame goes twice where the answer to a general block within a window comes late",
+        reproduction="test_pydlms_sends_a_frame_again_where_the_answer_to_a_general_block_of_a_window_comes_late",
+    ),
+    Defect(
         sign="P2",
         peer="pydlms-client",
         operations=EVERY,

@@ -21,12 +21,16 @@ from pydlms.apdu.xdlms import (
 from pydlms.association import Association, AssociationSettings
 from pydlms.cosem.data import DlmsData
 from pydlms.exceptions import DecodeError
+from pydlms.hdlc.address import HdlcAddress
+from pydlms.hdlc.connection import HdlcLink
+from pydlms.hdlc.framing import PF_BIT, FrameReader, FrameType, HdlcFrame, control_rr, encode_frame
 from pydlms.obis import ObisCode
 from pydlms.security.ciphering import wrap_general_glo
 from pydlms.security.context import SecurityContext
 from pydlms.security.general import wrap_general_signing
 from pydlms.security.hls import Mechanism, hls_gmac
 from pydlms.simulator import ClientProfile, MeterSimulator, _Session
+from pydlms.transports.base import LoopbackTransport
 from pydlms.wrapper import WrapperLink
 
 from interop.known_defects import DEFECTS
@@ -83,6 +87,38 @@ def test_the_simulator_of_pydlms_takes_no_signature_inside_of_ciphering() -> Non
     assert meter.handle(sealed, session)[0] == 0xDB
     signed_inside = wrap_general_glo(client, wrap_general_signing(client, request, b"PYDSERVR"))
     assert meter.handle(signed_inside, session)[0] == 0xD8
+
+
+class LateLine:
+    """A meter that answers every polled I-frame with RR, the first one only when the next has come."""
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+        self.held = b""
+
+    def __call__(self, octets: bytes) -> bytes:
+        (frame,) = FrameReader().feed(octets)
+        if frame.kind is FrameType.SNRM:
+            return encode_frame(HdlcFrame(frame.src, frame.dest, FrameType.UA | PF_BIT))
+        number = frame.control >> 1 & 7
+        self.sent.append(number)
+        ready = encode_frame(HdlcFrame(frame.src, frame.dest, control_rr((number + 1) % 8)))
+        if len(self.sent) == 1:
+            self.held = ready
+            return b""
+        held, self.held = self.held, b""
+        return held + ready
+
+
+def test_pydlms_sends_a_frame_again_where_the_answer_to_a_general_block_of_a_window_comes_late() -> None:
+    """It awaits no answer to the last frame of a block that is not the last of its window, and then takes it for that
+    to the first frame of the next block."""
+    line = LateLine()
+    link = HdlcLink(LoopbackTransport(line), 16, HdlcAddress.server(1), timeout=0.2)
+    link.connect()
+    link.send_apdu(bytes(10))  # a block in one frame, to be followed at once
+    link.send_apdu(bytes(200))  # the next one, in two
+    assert line.sent == [0, 1, 1, 2]
 
 
 def test_every_defect_of_the_matrix_is_reproduced_here() -> None:
