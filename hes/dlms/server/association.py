@@ -37,6 +37,7 @@ I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 _AUTHENTICATED, _ENCRYPTED = 0x10, 0x20
 _PROTECTING: Final = _AUTHENTICATED | _ENCRYPTED
+_UNICAST: Final = 0xFF ^ 0x40  # an answer is never under the broadcast key
 _IN_KIND: Final = frozenset({CipheringStyle.SERVICE_SPECIFIC, CipheringStyle.GENERAL_GLO, CipheringStyle.GENERAL_DED})
 _GENERAL_BLOCK_TRANSFER: Final = int(Conformance.GENERAL_BLOCK_TRANSFER)
 
@@ -63,11 +64,6 @@ _PLAIN_REQUEST: Final = tuple([not (_REQUIRED[bits] or _SIGNED_REQUEST[bits]) fo
 def required_control(policy: SecurityPolicy) -> SecurityControl:
     """What a request must be protected with."""
     return _REQUIRED[policy]
-
-
-def answering_control(policy: SecurityPolicy, control: SecurityControl) -> SecurityControl:
-    """What an answer is protected with: as the request was, and whatever the policy adds."""
-    return SecurityControl(control | _ANSWERING[policy])
 
 
 class ServiceSet(Protocol):
@@ -195,7 +191,7 @@ class Protection:
         """An answer in kind: same key and form as the request, as strong at least, and as policy and access rights
         want. access_bits: of the rights concerned, as those of a policy."""
         policy = self.state.policy(self.setup) | access_bits if access_bits else self.state.policy(self.setup)
-        control = SecurityControl(request.control | _ANSWERING[policy])
+        control = SecurityControl(request.control & _UNICAST | _ANSWERING[policy])
         signed = request.signed or _SIGNED_RESPONSE[policy]
         if signed or request.style not in _IN_KIND:
             return self._protect_with_head(answer, request, control, signed=signed)

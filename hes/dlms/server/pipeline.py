@@ -66,8 +66,9 @@ def _guarded(association: ServerAssociation[Any], plain: bytes | None, opened: U
     protection = association.protection
     if plain is None or plain[0] == ApduTag.EXCEPTION_RESPONSE or protection is None:
         return plain
+    request = opened or UNPROTECTED._replace(control=SecurityControl(protection.suite))
     try:
-        return protection.protect_like(plain, opened or UNPROTECTED, association.context.response_bits)
+        return protection.protect_like(plain, request, association.context.response_bits)
     except LocalProtocolError:
         return NOT_POSSIBLE
 

@@ -27,9 +27,9 @@ from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.cosem.security_state import SecurityState
 from hes.dlms.findings import Finding
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SecurityControl
-from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope
+from hes.dlms.security.ciphering import CipheringStyle, KeyScope
 from hes.dlms.server import blocks, pipeline
-from hes.dlms.server.association import ServerAssociation
+from hes.dlms.server.association import Protection, ServerAssociation
 from hes.dlms.server.opening import CHALLENGE_OCTETS, Opening, release
 from hes.dlms.server.pre_established import pre_established
 from hes.dlms.server.refusals import NOT_POSSIBLE, TOO_LONG
@@ -217,17 +217,27 @@ def protect_notification(
     notification: apdu.DataNotification | apdu.EventNotification | apdu.InformationReport,
     *,
     control: SecurityControl = AUTHENTICATED_ENCRYPTED,
+    style: CipheringStyle = CipheringStyle.GENERAL_GLO,
+    key: KeyScope = KeyScope.GLOBAL,
+    recipient: bytes = b"",
+    signed: bool = False,
 ) -> bytes:
     """A push under the device's global key, as general-glo: it needs no association.
 
-    Raises LocalProtocolError when the setup has no keys or its counter has run out.
+    style: GENERAL_CIPHERING names its key by `key`. recipient: system title, needed for that style and for signatures;
+    its public keys are those of the device's key store. The suite of the setup is added to `control`.
+    Raises LocalProtocolError when the setup has no keys, something is missing, or its counter has run out.
     """
-    keys = state.keys(setup)
-    if keys is None:
-        raise LocalProtocolError(f"security setup {setup} has no keys")
-    ciphering = Ciphering(
-        system_title=state.system_title, global_keys=keys, send_counter=lambda: state.take_send_counter(setup)
-    )
+    store = state.key_store(setup)
+    try:
+        pairs = None if store is None else store.asymmetric_keys(recipient)
+        ciphering = Protection(state, setup, recipient, pairs).ciphering
+    except LookupError as error:
+        raise LocalProtocolError(str(error)) from None
     return ciphering.protect(
-        notification.encode(), key=KeyScope.GLOBAL, style=CipheringStyle.GENERAL_GLO, control=control
+        notification.encode(),
+        key=key,
+        style=style,
+        control=SecurityControl(control | state.suite(setup)),
+        signed=signed,
     )

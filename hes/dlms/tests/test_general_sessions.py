@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from hes.dlms.apdu import AttributeDescriptor
+from hes.dlms.apdu import AttributeDescriptor, DataNotification
 from hes.dlms.client import Client
-from hes.dlms.client.events import Associated, Got, SendNext, ServiceRefused, SetDone
+from hes.dlms.client.events import Associated, Got, Notified, SendNext, ServiceRefused, SetDone
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import ApplicationContext, Mechanism
 from hes.dlms.cosem import ClientAccess, LogicalDevice, Role, SecurityMemory, SecurityPolicy
@@ -17,7 +17,7 @@ from hes.dlms.security.certificates import Authority, CertificateType, name_of_t
 from hes.dlms.security.ciphering import CipheringStyle, KeyScope
 from hes.dlms.security.control import SUITES
 from hes.dlms.security.curves import private_key_from_entropy
-from hes.dlms.server import Server
+from hes.dlms.server import Server, protect_notification
 from hes.dlms.tests import bench_meter as bm
 from hes.dlms.tests import published
 
@@ -185,3 +185,27 @@ def test_a_client_that_wants_signed_answers_takes_no_others():
     session = Session(1, response_signed=True)
     with pytest.raises(SecurityError, match="less than"):  # pass 4 is an answer too
         session.open()
+
+
+@pytest.mark.parametrize("suite", [1, 2])
+@pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
+@pytest.mark.parametrize(
+    ("style", "scope"),
+    [
+        (CipheringStyle.GENERAL_GLO, KeyScope.GLOBAL),
+        (DD, KeyScope.GLOBAL),
+        (DD, KeyScope.WRAPPED),
+        (DD, KeyScope.ONE_PASS),
+        (DD, KeyScope.STATIC),
+    ],
+    ids=lambda value: value.value,
+)
+def test_a_push_is_protected_in_every_form_and_heard_within_the_association(style, scope, signed, suite):
+    session = Session(suite).open()
+    push = DataNotification(1, b"", b"\x11\x07")
+    octets = protect_notification(
+        session.meter.security, 0, push, style=style, key=scope, recipient=published.CLIENT_TITLE, signed=signed
+    )
+    event = session.client.receive(octets)
+    assert isinstance(event, Notified)
+    assert (event.notification, event.protected) == (push, True)
