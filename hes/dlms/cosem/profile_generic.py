@@ -62,7 +62,10 @@ def capture_objects_from_value(value: Any) -> tuple[CaptureObject, ...]:
     except TypeError:
         raise RemoteProtocolError(f"not a list of capture objects: {value!r}") from None
     for column in columns:
-        if not (isinstance(column.obis, bytes) and len(column.obis) == 6 and isinstance(column.class_id, int)):
+        numbers = (column.class_id, column.attribute, column.data_index)
+        if not (
+            isinstance(column.obis, bytes) and len(column.obis) == 6 and all(type(each) is int for each in numbers)
+        ):
             raise RemoteProtocolError(f"not a capture object: {column!r}")
     return columns
 

@@ -17,11 +17,10 @@ from hes.dlms.cosem.access_rights import attribute_right, method_right
 from hes.dlms.cosem.association_ln import ObjectListElement, object_list_from_value
 from hes.dlms.cosem.association_sn import sn_object_list_from_value
 from hes.dlms.cosem.interface_classes import interface_class, name_of
-from hes.dlms.cosem.profile_generic import capture_objects_from_value
 from hes.dlms.cosem.registers import ScalerUnit
 from hes.dlms.cosem.sap_assignment import sap_list_from_value
 from hes.dlms.inspect.data_nodes import octets_as_date_time
-from hes.dlms.inspect.knowledge import BUFFER, Knowledge
+from hes.dlms.inspect.knowledge import BUFFER, Knowledge, columns_in
 from hes.dlms.inspect.meanings import Subject, class_name
 from hes.dlms.inspect.node import Node, Table, faults
 from hes.dlms.null_data import filled_rows
@@ -147,7 +146,7 @@ def _sn_object_list(value: Any, _known: Knowledge) -> Table:
 def _capture_objects(value: Any, known: Knowledge) -> Table:
     """Columns of a profile or the object list of a push: both say class, logical name, attribute, data index."""
     rows = []
-    for column in capture_objects_from_value([tuple(item[:4]) for item in value]):
+    for column in columns_in(value):
         version = known.versions.get((column.class_id, bytes(column.obis)))
         called = name_of(
             column.class_id, column.attribute, version if interface_class(column.class_id, version) else None

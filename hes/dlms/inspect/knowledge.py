@@ -95,16 +95,14 @@ class Knowledge:
             _keep(self.versions, (found.class_id, found.obis), found.version)
 
     def _learn_columns(self, obis: bytes, value: Any) -> None:
-        _keep(self.columns, obis, capture_objects_from_value(value))
+        _keep(self.columns, obis, columns_in(value))
 
     def _learn_period(self, obis: bytes, value: Any) -> None:
         if type(value) is int and value >= 0:
             _keep(self.periods_s, obis, value)
 
     def _learn_push(self, obis: bytes, value: Any) -> None:
-        if isinstance(value, list):
-            first_four = [item[:4] if isinstance(item, tuple) else item for item in value]
-            _keep(self.pushes, obis, capture_objects_from_value(first_four))
+        _keep(self.pushes, obis, columns_in(value))
 
     # telling
 
@@ -142,6 +140,13 @@ class Knowledge:
         for base in sorted((base for base in self.bases if base <= short_name), reverse=True)[:1]:
             return _within(self.bases[base], short_name - base)
         return None
+
+
+def columns_in(value: Any) -> tuple[CaptureObject, ...]:
+    """Capture objects, or the first four members of a push's objects. Raises RemoteProtocolError for other shapes."""
+    if not isinstance(value, list) or not all(isinstance(item, tuple) for item in value):
+        raise RemoteProtocolError("not a list of capture objects")
+    return capture_objects_from_value([item[:4] for item in value])
 
 
 def _within(found: NamedObject, offset: int) -> Subject | None:

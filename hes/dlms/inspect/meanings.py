@@ -43,8 +43,8 @@ class Shape:
 
     members: names and shapes of a structure's members, in order. each: the shape of every element of an array.
     words: what a number stands for. is_class: the number is a class_id. is_secret: the value is not shown.
-    says: what octets or bits say, "" where they say nothing that is known; the octets are shown as well. unit: of a
-    number whose unit is fixed by the class.
+    says: what octets, bits or a number say, "" where nothing that is known, whatever they are; they are shown as well.
+    unit: of a number whose unit is fixed by the class.
     """
 
     members: tuple[tuple[str, Shape], ...] = ()
@@ -101,25 +101,27 @@ def _mechanism_name(octets: Any) -> str:
 
 
 def _conformance(bits: Any) -> str:
-    return conformance_text(int(bits, 2)) if len(bits) == CONFORMANCE_BITS else ""
+    return conformance_text(int(bits, 2)) if isinstance(bits, str) and len(bits) == CONFORMANCE_BITS else ""
 
 
 def _title(octets: Any) -> str:
     """The maker in a system title."""
+    if not isinstance(octets, bytes):
+        return ""
     maker = octets[:3]
     return maker.decode("ascii") if len(octets) == TITLE_OCTETS and maker.isalpha() and maker.isascii() else ""
 
 
 def _date(octets: Any) -> str:
     """A date of 5 octets, read as a date-time whose time is not specified."""
-    if len(octets) != DATE_OCTETS:
+    if not isinstance(octets, bytes) or len(octets) != DATE_OCTETS:
         return ""
     return _moment(octets + b"\xff\xff\xff\xff\x80\x00\xff").removesuffix(" **:**:**")
 
 
 def _time(octets: Any) -> str:
     """A time of 4 octets, read as a date-time whose date is not specified."""
-    if len(octets) != TIME_OCTETS:
+    if not isinstance(octets, bytes) or len(octets) != TIME_OCTETS:
         return ""
     return _moment(b"\xff\xff\xff\xff\xff" + octets + b"\x80\x00\xff").removeprefix("****-**-** ")
 
@@ -135,8 +137,11 @@ def _bits(words: Mapping[int, str]) -> Callable[[Any], str]:
     """What the bits of a number say, or those of a bit-string, whose first is bit 0."""
 
     def said(value: Any) -> str:
-        held = enumerate(value) if isinstance(value, str) else enumerate(reversed(f"{value:b}" if value >= 0 else ""))
-        return ", ".join(words.get(index, f"bit {index}") for index, bit in held if bit == "1")
+        if isinstance(value, int):
+            value = f"{max(value, 0):b}"[::-1]
+        if not isinstance(value, str):
+            return ""
+        return ", ".join(words.get(index, f"bit {index}") for index, bit in enumerate(value) if bit == "1")
 
     return said
 

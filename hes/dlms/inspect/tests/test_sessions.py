@@ -370,3 +370,43 @@ def test_any_octets_behind_a_known_tag_give_a_tree(octets: bytes, tag: int) -> N
         node = session(bytes((tag,)) + octets, METER)
         to_json(node)
         render_text(node, items_max=3)
+
+
+def _frames() -> list[bytes]:
+    """Requests and answers whose values are looked into: lists, profiles, pushes, associations."""
+    rows = data.array([data.structure(data.octets(TIME), data.u32(7)), data.structure(data.null(), data.null())])
+    values = {
+        (7, PROFILE, 3): captured((8, CLOCK, 2), (3, ENERGY, 2)),
+        (7, PROFILE, 2): rows,
+        (3, ENERGY, 3): scaler_unit(-1, 30),
+        (40, PUSH, 2): captured((8, CLOCK, 2), (3, ENERGY, 2)),
+        (17, Obis.parse("0.0.41.0.0.255"), 2): data.array([data.structure(data.u16(1), data.octets(b"AML1"))]),
+        (15, ASSOCIATION, 4): data.octets(bytes.fromhex("60857405080101")),
+        (15, ASSOCIATION, 5): data.structure(data.bits("0" * 24), data.u16(1), data.u16(1), data.u8(6), data.i8(0)),
+        (64, Obis.parse("0.0.43.0.0.255"), 5): data.octets(published.SERVER_TITLE),
+        (8, CLOCK, 4): data.u8(0x80),
+        (11, Obis.parse("0.0.11.0.0.255"), 2): data.array(
+            [data.structure(data.u16(1), data.octets(TIME[:5]), data.u8(1))]
+        ),
+    }
+    frames = []
+    for (class_id, obis, attribute), value in values.items():
+        frames.append(apdu.encode_get_request(0xC1, class_id, obis, attribute))
+        frames.append(GetResponseNormal(0xC1, DataAccessResult.SUCCESS, axdr.encode(value)).encode())
+    return frames
+
+
+FRAMES = _frames()
+CHANGES = st.lists(st.tuples(st.integers(0, len(FRAMES) - 1), st.integers(0, 99), st.integers(0, 255)), max_size=6)
+
+
+@given(CHANGES)
+def test_a_session_with_altered_octets_gives_a_tree_for_every_frame(changes: list[tuple[int, int, int]]) -> None:
+    session, frames = Session(), [bytearray(frame) for frame in FRAMES]
+    for index, position, octet in changes:
+        frames[index][position % len(frames[index])] = octet
+    for number, frame in enumerate([*frames, *frames]):
+        node = session(bytes(frame), METER if number % 2 else CLIENT)
+        to_json(node)
+        render_text(node)
+        brief(node)
