@@ -280,7 +280,7 @@ class ApplicationContext(IntEnum):
 
     @property
     def short_names(self) -> bool:
-        return self in (ApplicationContext.SN, ApplicationContext.SN_CIPHERED)
+        return self is ApplicationContext.SN or self is ApplicationContext.SN_CIPHERED
 
 
 class Mechanism(IntEnum):

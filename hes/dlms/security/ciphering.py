@@ -105,6 +105,9 @@ def read_general(apdu: Octets) -> GeneralApdu:
 
 def _sealed(octets: bytes, offset: int) -> bytes:
     """The octets behind the length at `offset`, which must be as many as it says."""
+    left = len(octets) - offset - 1
+    if 0 <= left < 0x80 and octets[offset] == left:  # most APDUs are short
+        return octets[offset + 1 :]
     count, start = axdr.decode_length(octets, offset)
     if len(octets) - start != count:
         raise SecurityError(f"{count} octets announced, {len(octets) - start} are there", octet_offset=offset)
@@ -214,6 +217,8 @@ class Ciphering:
         scope = key or (KeyScope.DEDICATED if style is CipheringStyle.GENERAL_DED else KeyScope.GLOBAL)
         sealed = self._seal(scope, self.control if control is None else control, apdu)
         pair = PROTECTED_TAGS.get(apdu[0]) if style is CipheringStyle.SERVICE_SPECIFIC else None
+        if pair is not None and len(sealed) < 0x80:
+            return bytes((pair[scope is KeyScope.DEDICATED], len(sealed))) + sealed
         length = axdr.encode_length(len(sealed))
         if pair is not None:
             return bytes((pair[scope is KeyScope.DEDICATED],)) + length + sealed

@@ -66,6 +66,10 @@ class EncryptionKeys:
         if lengths not in ((16, 16), (32, 32)):
             raise LocalProtocolError(f"encryption and authentication key have {lengths} octets; both need 16, or 32")
 
+    def known(self, control: int) -> _Context | None:
+        """What was made for this security control before."""
+        return self._contexts.get(control)
+
     def context(self, control: int) -> _Context | str:
         """What sealing and opening under this security control need, or a sentence on why it cannot be."""
         context = self._contexts.get(control)
@@ -102,7 +106,9 @@ def seal(
 
     Raises LocalProtocolError for a suite that is not built, keys of another length, or a counter that is used up.
     """
-    context = sealing_context(control, keys, system_title)
+    context = keys.known(control)
+    if context is None or len(system_title) != SYSTEM_TITLE_OCTETS:
+        context = sealing_context(control, keys, system_title)
     counter = counter_octets(invocation_counter)
     nonce = system_title + counter
     head = context.associated[:1] + counter
@@ -146,7 +152,10 @@ def unseal(
         octets = bytes(octets)
     if len(octets) < HEADER_OCTETS:
         raise SecurityError(f"a protected APDU has a head of {HEADER_OCTETS} octets, this has {len(octets)}")
-    control, encrypt, associated = opening_context(octets[0], keys, system_title)
+    context = keys.known(octets[0])
+    if context is None or len(system_title) != SYSTEM_TITLE_OCTETS:
+        context = opening_context(octets[0], keys, system_title)
+    control, encrypt, associated = context
     counter = octets[1:HEADER_OCTETS]
     nonce = system_title + counter
     if not control & AUTHENTICATED_BIT:
