@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 from functools import partial
 
 from interop import our_client
@@ -21,33 +21,44 @@ PLAIN, CIPHERED = 32, 64
 MODULES = {"pydlms-client": "interop.pydlms_server"}
 
 
-@contextmanager
-def server(peer: str, framing: str, suite: int, protection: str) -> Iterator[Offer]:
-    """A server of theirs, filled like the reference meter; protection: what it demands of ciphered clients."""
-    command = [sys.executable, "-m", MODULES[peer], framing, str(suite), protection]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # it logs
-    assert process.stdout is not None
-    try:
-        yield json.loads(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.communicate(timeout=DEADLINE_S)
+class Servers:
+    """A process of theirs, in which a server begins for every way that is asked for."""
+
+    def __init__(self, peer: str) -> None:
+        command = [sys.executable, "-m", MODULES[peer]]
+        quiet = subprocess.DEVNULL  # it logs
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet, text=True
+        )
+        self._offers: dict[str, Offer] = {}
+
+    def offer(self, combination: Combination) -> Offer:
+        """A server filled like the reference meter, which demands that protection of ciphered clients."""
+        line = f"{combination.framing} {combination.suite} {combination.protection}\n"
+        if line not in self._offers:
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+            self._offers[line] = json.loads(self._process.stdout.readline())
+        return self._offers[line]
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.communicate(timeout=DEADLINE_S)
 
 
 def run(combinations: Iterable[Combination], progress: Progress | None = None) -> Matrix:
     """Each combination in a session of its own; `peer` is the server."""
     matrix = Matrix()
-    offers: dict[tuple[str, str, int, str], Offer] = {}
+    processes: dict[str, Servers] = {}
     with ExitStack() as stack:
         for each in combinations:
-            which = (each.peer, each.framing, each.suite, each.protection)
-            if which not in offers:
-                offers[which] = stack.enter_context(server(*which))
-            row = in_turn(
-                partial(make_peer, offers[which], each),
-                each.name,
-                list(each.operations),
-            )
+            if each.peer not in processes:
+                processes[each.peer] = Servers(each.peer)
+                stack.callback(processes[each.peer].end)
+            offer = processes[each.peer].offer(each)
+            row = in_turn(partial(make_peer, offer, each), each.name, list(each.operations))
             matrix.rows[each] = row
             if progress is not None:
                 progress(each, row)

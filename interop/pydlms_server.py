@@ -1,15 +1,14 @@
-"""The meter simulator of pydlms-client, as released, filled with what the reference meter measures; on a TCP port.
+"""The meter simulator of pydlms-client, as released, filled with what the reference meter measures, on TCP ports.
 
-Started as a process of its own: `python -m interop.pydlms_server wrapper 0 both` (framing, security suite, and what
-ciphered clients have to do). Prints one JSON object that says how to reach it, then serves until it is killed. Its
-client SAPs: PLAIN + mechanism, CIPHERED + mechanism.
+Started as a process of its own. A line on standard input asks for one more: framing, security suite, and what ciphered
+clients have to do, such as `wrapper 0 both`; one JSON object comes back that says how to reach it. It serves until its
+input ends. Client SAPs: PLAIN + mechanism, CIPHERED + mechanism.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 
 from pydlms.apdu.xdlms import Conformance
@@ -139,12 +138,13 @@ def columns() -> DlmsData:
     )
 
 
-def main(framing: str, suite: str, protection: str) -> None:
-    server = serve(simulator(int(suite), protection), hdlc=framing == "hdlc")
-    host, port = server.server_address[:2]
-    print(json.dumps({"url": f"tcp://{host}:{port}", "framing": framing, "server_sap": 1}), flush=True)
-    threading.Event().wait()
+def main() -> None:
+    for line in sys.stdin:
+        framing, suite, protection = line.split()
+        server = serve(simulator(int(suite), protection), hdlc=framing == "hdlc")
+        host, port = server.server_address[:2]
+        print(json.dumps({"url": f"tcp://{host}:{port}", "framing": framing, "server_sap": 1}), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
