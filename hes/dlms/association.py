@@ -21,7 +21,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from hes.errors import LocalProtocolError
+from hes.dlms.state_table import follow
 
 
 class State(Enum):
@@ -92,9 +92,4 @@ def allows(state: State, event: Event) -> bool:
 
 def step(state: State, event: Event) -> State:
     """The state after `event`. Raises LocalProtocolError for a pair that is not in the table."""
-    try:
-        return TRANSITIONS[state][event]
-    except KeyError:
-        raise LocalProtocolError(
-            f"{event.value} is not allowed while the association is {state.value}", event=event.name, state=state.name
-        ) from None
+    return follow(TRANSITIONS, state, event, "the association")

@@ -26,6 +26,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from hes.dlms.block_transfer import BLOCK_TRANSFER_OCTETS_MAX, PDU_OCTETS_MAX, capacity
+from hes.dlms.state_table import follow
 from hes.dlms.xdlms.general_block import GENERAL_BLOCK_HEAD, GENERAL_BLOCK_MAX, WINDOW_MAX, GeneralBlock
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
@@ -68,10 +69,7 @@ TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
 
 def step(state: State, event: Event) -> State:
     """The state after `event`. Raises LocalProtocolError for a pair that is not in the table."""
-    try:
-        return TRANSITIONS[state][event]
-    except KeyError:
-        raise LocalProtocolError(f"{event.value}: not possible while a block transfer is {state.value}") from None
+    return follow(TRANSITIONS, state, event, "a block transfer")
 
 
 class Outcome(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from hes.errors import LocalProtocolError
+from hes.dlms.state_table import follow
 
 
 class State(Enum):
@@ -72,7 +72,4 @@ for _state, _row in TRANSITIONS.items():
 
 def step(state: State, event: Event) -> State:
     """The state that follows. Raises LocalProtocolError for a pair that the table does not have."""
-    try:
-        return TRANSITIONS[state][event]
-    except KeyError:
-        raise LocalProtocolError(f"{event.value!r} is not allowed while {state.value!r}") from None
+    return follow(TRANSITIONS, state, event, "the uplink")

@@ -20,7 +20,7 @@ from enum import Enum, IntEnum
 from typing import Final
 
 from hes.dlms.cosem.clock import NO_DATE_TIME
-from hes.errors import LocalProtocolError
+from hes.dlms.state_table import follow
 
 AMOUNT_MIN: Final = -(1 << 31)
 AMOUNT_MAX: Final = (1 << 31) - 1
@@ -73,10 +73,7 @@ CONSUMED: Final = frozenset((CreditStatus.IN_USE, CreditStatus.EXHAUSTED))
 
 def step(status: CreditStatus, event: Event) -> CreditStatus:
     """The status after `event`. Raises LocalProtocolError where the table has none."""
-    try:
-        return TRANSITIONS[status][event]
-    except KeyError:
-        raise LocalProtocolError(f"{event.value!r} is not allowed while {status.name}") from None
+    return follow(TRANSITIONS, status, event, "the credit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from enum import Enum, IntEnum
 from typing import Final, Protocol, TypeAlias
 
 from hes.dlms.codes import ActionResult
-from hes.errors import LocalProtocolError
+from hes.dlms.state_table import follow
 
 IDENTIFICATION_OCTETS_MAX: Final = 255  # [A]
 BLOCKS_MAX: Final = 1 << 18  # 32 KiB of bitmap [A]
@@ -69,10 +69,7 @@ TRANSITIONS: Final[dict[ImageTransferStatus, dict[Event, ImageTransferStatus]]] 
 
 def step(status: ImageTransferStatus, event: Event) -> ImageTransferStatus:
     """The status after `event`. Raises LocalProtocolError where the table has none."""
-    try:
-        return TRANSITIONS[status][event]
-    except KeyError:
-        raise LocalProtocolError(f"{event.value!r} is not allowed while {status.name}") from None
+    return follow(TRANSITIONS, status, event, "the image transfer")
 
 
 @dataclass(frozen=True, slots=True)

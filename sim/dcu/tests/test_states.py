@@ -34,7 +34,7 @@ def test_power_may_be_lost_in_every_state_but_off() -> None:
 def test_every_pair_that_the_table_does_not_have_is_refused(state: State) -> None:
     for event in Event:
         if event not in TRANSITIONS[state]:
-            with pytest.raises(LocalProtocolError, match=f"not allowed while '{state.value}'"):
+            with pytest.raises(LocalProtocolError, match=f"not allowed while the uplink is {state.value}"):
                 step(state, event)
 
 
