@@ -10,6 +10,7 @@ from gurux_dlms.AesGcmParameter import AesGcmParameter
 from gurux_dlms.enums import Security
 from gurux_dlms.GXCiphering import GXCiphering
 from gurux_dlms.GXDLMSChippering import GXDLMSChippering
+from gurux_dlms.objects.enums.SecuritySuite import SecuritySuite
 from gurux_dlms.secure import GXDLMSSecureClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from hes.dlms.security import (
     wrap_key,
 )
 from hes.dlms.security.ciphering import Ciphering, CipheringStyle
+from hes.dlms.security.control import SUITES, SecurityControl
 
 KEY = st.binary(min_size=16, max_size=16)
 TITLE = st.binary(min_size=8, max_size=8)
@@ -93,3 +95,22 @@ def test_dlms_cosem_opens_what_we_protect_and_the_other_way_round(key, authentic
     control = their.SecurityControlField(0, authenticated=True, encrypted=True)
     sealed = their.encrypt(control, title, counter, key, get, authentication_key)
     assert side.unprotect(GeneralGlobalCipher(title, control, counter, sealed).to_bytes()).apdu == get
+
+
+@pytest.mark.parametrize("suite", [SecuritySuite.SUITE_1, SecuritySuite.SUITE_2], ids=["suite 1", "suite 2"])
+@pytest.mark.parametrize("control", list(CONTROLS))
+@settings(max_examples=5)
+@given(title=TITLE, counter=COUNTER, body=BODY, seed=st.integers(0, 255))
+def test_gurux_protects_suites_1_and_2_to_the_same_octets(suite, control, title, counter, body, seed):
+    octets = SUITES[int(suite)].key_octets
+    key, authentication_key = bytes((seed,)) * octets, bytes((seed ^ 0xFF,)) * octets
+    parameter = AesGcmParameter(0xDB, title, key, authentication_key)
+    parameter.security, parameter.securitySuite = CONTROLS[control], suite
+    parameter.invocationCounter = counter
+    protected = bytes(GXDLMSChippering.encryptAesGcm(parameter, bytearray(b"\xc0" + body)))
+    side = ours(
+        key, authentication_key, title, counter,
+        control=SecurityControl(control | int(suite)), style=CipheringStyle.GENERAL_GLO,
+    )  # fmt: skip
+    assert side.protect(b"\xc0" + body) == protected
+    assert side.unprotect(protected).apdu == b"\xc0" + body
