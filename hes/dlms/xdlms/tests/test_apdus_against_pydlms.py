@@ -32,6 +32,8 @@ from hes.dlms.codes import (
     Mechanism,
 )
 from hes.dlms.data import Tag
+from hes.dlms.hdlc.push import PushReceiver
+from hes.dlms.hdlc.tests.test_captures import records
 from hes.dlms.initiate import InitiateRequest, InitiateResponse
 from hes.dlms.security import AUTHENTICATED, AUTHENTICATED_ENCRYPTED, ENCRYPTED, EncryptionKeys
 from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope
@@ -79,6 +81,16 @@ def written_again(octets):
 def test_every_apdu_is_read_and_written_alike(ours):
     octets = ours.encode()
     assert written_again(octets) == octets
+
+
+@pytest.mark.parametrize("name", ["kaifa-2017-09-12.txt", "kamstrup-2017-10-19.txt"])
+def test_recorded_pushes_are_read_alike(captures, name):
+    pushes = PushReceiver(inter_octet_s=None).feed(b"".join(records(captures / "han" / name)))
+    assert len(pushes) > 100
+    for push in pushes:
+        ours = apdu.decode(push.apdu)
+        assert encode_data(decode_apdu(push.apdu).body) == ours.data
+        assert written_again(push.apdu) == push.apdu
 
 
 @given(data())
