@@ -16,12 +16,14 @@ import structlog
 from hes.clock import Clock
 from hes.dlms import wrapper
 from hes.dlms.codes import ApduTag
+from hes.dlms.findings import Finding
 from hes.dlms.hdlc.address import ServerAddress, decode_server_address
 from hes.dlms.hdlc.line_dispatcher import LineDispatcher, LineEvent, Peer
-from hes.dlms.hdlc.link_events import LinkDown, Received, ReceivedUnnumbered, Transmit
+from hes.dlms.hdlc.link_events import LinkDown, LinkFinding, Received, ReceivedUnnumbered, Transmit
 from hes.dlms.hdlc.link_settings import ServerLinkSettings
 from hes.dlms.server.physical_device import ALL_STATIONS, goes_to_all
 from hes.errors import LinkError, RemoteProtocolError
+from sim.finding_log import FindingLog
 
 log = structlog.get_logger()
 
@@ -32,6 +34,8 @@ HDLC_LOWER_FIRST = 17
 Source: docs/protocols/hdlc.md §3; the choice is ours [A]."""
 BLOCKS_AT_ONCE = 63
 """General blocks that a wrapper line carries in answer to one APDU: the largest window there is."""
+WRAPPER_CLAUSE = "IEC 62056-47, wrapper header (docs/protocols/wrapper-and-gateway.md)"
+"""The rule that a broken stream breaks, as in `hes.dlms.findings`."""
 METERS_MAX = 100
 """Meters on one line: their lower addresses fit one octet, and a bus has 32 by rights [A]."""
 
@@ -45,6 +49,10 @@ class Endpoint(Protocol):
 
     def take_further(self) -> list[bytes]:
         """What goes out behind the last answer, in order."""
+        ...
+
+    def take_findings(self) -> list[Finding]:
+        """What its clients did wrong since this was asked last."""
         ...
 
     def link_lost(self, client_sap: int | None = None) -> None:
@@ -88,6 +96,7 @@ class MeterLine(asyncio.Protocol):
         self._door = door
         self._transport: asyncio.Transport | None = None
         self._is_closing = False
+        self._findings = FindingLog()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -107,6 +116,7 @@ class MeterLine(asyncio.Protocol):
         if self in self._door.lines:
             del self._door.lines[self]
             self.over()
+            self._findings.over()
         # a device that was unplugged; a lost connection is none of hes.links' errors
         if isinstance(exc, LinkError) and not (self._is_closing or self._door.gone.done()):
             self._door.gone.set_result(exc)
@@ -150,6 +160,8 @@ class WrapperLine(MeterLine):
                     self._to_all(source, apdu, now_s)
                 continue
             answer = endpoint.ask(source, apdu, now_s, at_once=BLOCKS_AT_ONCE)
+            if findings := endpoint.take_findings():
+                self._findings.tell(findings, meter=str(destination), now_s=now_s)
             if answer is None or self._transport is None:
                 continue
             self._transport.write(wrapper.encode(destination, source, answer))
@@ -157,13 +169,14 @@ class WrapperLine(MeterLine):
                 for further in endpoint.take_further():
                     self.write(wrapper.encode(destination, source, further))
         if self._receiver.fault is not None:
-            log.warning("connection_ended", reason=self._receiver.fault.message)
+            log.warning("connection_ended", reason=self._receiver.fault.message, clause=WRAPPER_CLAUSE)
             self.close()
 
     def _to_all(self, source: int, apdu: bytes, now_s: float) -> None:
         """Carried out by every logical device, and never answered."""
         for endpoint in self._endpoints.values() if goes_to_all(apdu) else ():
             endpoint.ask(source, apdu, now_s)
+            self._findings.tell(endpoint.take_findings(), meter="all stations", now_s=now_s)
 
     def over(self) -> None:
         """Associations live as long as anybody is connected: the wrapper does not say whose they are."""
@@ -206,12 +219,20 @@ class HdlcLine(MeterLine):
             elif isinstance(event, ReceivedUnnumbered):
                 if goes_to_all(event.apdu) or not decode_server_address(event.destination).is_broadcast:
                     self._ask(peer, event.apdu)  # carried out, and never answered
+            elif isinstance(event, LinkFinding):
+                self._findings.tell_link(
+                    event, client=peer.client_sap, meter=str(peer.server), now_s=self._door.clock.epoch_s()
+                )
             elif isinstance(event, LinkDown):
                 self._station_at[peer.server].endpoint.link_lost(peer.client_sap)
         self._arm()
 
     def _ask(self, peer: Peer, apdu: bytes) -> bytes | None:
-        return self._station_at[peer.server].endpoint.ask(peer.client_sap, apdu, self._door.clock.epoch_s())
+        endpoint, now_s = self._station_at[peer.server].endpoint, self._door.clock.epoch_s()
+        answer = endpoint.ask(peer.client_sap, apdu, now_s)
+        if findings := endpoint.take_findings():
+            self._findings.tell(findings, meter=str(peer.server), now_s=now_s)
+        return answer
 
     def _arm(self) -> None:
         """One timer at the dispatcher's next deadline; it may fire early, never late."""

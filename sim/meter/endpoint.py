@@ -113,7 +113,7 @@ class MeterEndpoint:
 
     def take_findings(self) -> list[Finding]:
         """What peers did wrong or oddly in the associations that are open."""
-        return [] if self._server is None else self._server.take_findings()
+        return self._server.take_findings() if self._server is not None and self._server.findings else []
 
     @property
     def is_awake(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hes.dlms.findings import Finding
 from hes.dlms.server import PhysicalServer
 from sim.reference.life import Life
 from sim.reference.meter import ReferenceMeter
@@ -29,6 +30,9 @@ class ReferenceEndpoint:
 
     def take_further(self) -> list[bytes]:
         return self.server.take_further(self.server_sap)
+
+    def take_findings(self) -> list[Finding]:
+        return self.server.take_findings(self.server_sap)
 
     def link_lost(self, client_sap: int | None = None) -> None:
         self.server.link_lost(client_sap, server_sap=self.server_sap)

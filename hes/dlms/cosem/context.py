@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from hes.dlms.codes import ApplicationContext, Conformance
 from hes.dlms.cosem.access import AssociationStatus, ClientAccess
+from hes.dlms.findings import Finding, FindingKind
 
 if TYPE_CHECKING:
     from hes.dlms.cosem.logical_device import LogicalDevice
@@ -30,7 +31,7 @@ class Context(Generic[I]):
     protected, such as taking new keys into use. confirmations: long invoke octets of the pushes that the client has
     confirmed, oldest first. request_bits: how the APDU at work is protected; response_bits: what its answer carries
     besides; both as the bits of a security policy. protects: answers can be protected. user_id: who uses the client,
-    None where nobody says.
+    None where nobody says. findings: the server's, where `note` adds what the client did wrong.
     """
 
     instance: I
@@ -50,6 +51,7 @@ class Context(Generic[I]):
     response_bits: int = 0
     protects: bool = False
     user_id: int | None = None
+    findings: list[Finding] = field(default_factory=list)
     role_bits: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +60,12 @@ class Context(Generic[I]):
     def admits(self, guard: int) -> bool:
         """Whether the APDU at work is protected as `guard` says; then its answer will be too."""
         if guard & REQUEST_BITS & ~self.request_bits or (guard & RESPONSE_BITS and not self.protects):
+            text = "an access right demands more protection than the request has, or its answer can have"
+            self.note(FindingKind.PROTECTION_TOO_WEAK, text, "SYMSEC_0_SecDataX_N1")
             return False
         self.response_bits |= guard & RESPONSE_BITS
         return True
+
+    def note(self, kind: FindingKind, text: str, case: str = "") -> None:
+        """The client broke a rule and is refused. case: id of the conformance case, where `kind` does not say it."""
+        self.findings.append(Finding(kind, text, self.client.client_sap, case))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from hes.dlms.hdlc.frame import Frame
 from hes.dlms.hdlc.parameters import Parameters
@@ -43,6 +43,24 @@ class LinkFindingKind(Enum):
     WRONG_PARAMETERS = "parameters in SNRM that cannot be read"
     NOT_READY = "an I frame while the last request is being worked on"
     LINKS_FULL = "SNRM from one client too many"
+
+
+_HDLC: Final = "docs/protocols/hdlc.md"
+LINK_CLAUSES: Final[dict[LinkFindingKind, str]] = {
+    LinkFindingKind.UNEXPECTED: f"IEC 62056-46, link states ({_HDLC} §5)",
+    LinkFindingKind.UNDEFINED_CONTROL: f"IEC 62056-46, control field ({_HDLC} §4), case HDLC_FRAME_N5",
+    LinkFindingKind.NOT_POLLED: f"IEC 62056-46, P/F bit ({_HDLC} §4)",
+    LinkFindingKind.REPEATED: f"IEC 62056-46, sequence numbers ({_HDLC} §7)",
+    LinkFindingKind.OUT_OF_SEQUENCE: f"IEC 62056-46, sequence numbers ({_HDLC} §7), case HDLC_INFO_N3",
+    LinkFindingKind.WRONG_ACKNOWLEDGEMENT: f"IEC 62056-46, sequence numbers ({_HDLC} §7), case HDLC_INFO_N2",
+    LinkFindingKind.TOO_LONG: f"IEC 62056-46, maximum information field length ({_HDLC} §6), case HDLC_INFO_N1",
+    LinkFindingKind.APDU_TOO_LONG: f"IEC 62056-46, segmentation ({_HDLC} §7)",
+    LinkFindingKind.WRONG_LLC: f"IEC 62056-46, LLC header ({_HDLC} §7)",
+    LinkFindingKind.WRONG_PARAMETERS: f"IEC 62056-46, negotiation in SNRM and UA ({_HDLC} §6)",
+    LinkFindingKind.NOT_READY: f"IEC 62056-46, window and flow control ({_HDLC} §7)",
+    LinkFindingKind.LINKS_FULL: f"IEC 62056-46, links of a station ({_HDLC} §5)",
+}
+"""Which rule each kind is about, as areas of the standard and sections of our fact page: see `hes.dlms.findings`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +118,16 @@ class LinkFinding:
     frame: Frame = field(repr=False)
     taken: bool = False
     text: str = ""
+
+    @property
+    def clause(self) -> str:
+        """Which rule, as in `hes.dlms.findings`."""
+        return LINK_CLAUSES[self.kind]
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return f"{self.kind.value}: {self.text}" if self.text else self.kind.value
 
 
 LinkEvent: TypeAlias = Transmit | LinkUp | LinkDown | Received | ReceivedUnnumbered | Delivered | LinkFinding

@@ -280,6 +280,9 @@ class ServerAssociation(Generic[I]):
         if self.state is State.HLS_PENDING:
             return self._pass_3(plain, opened, findings)
         if not allows(self.state, Event.SERVICE):
+            self.context.note(
+                FindingKind.NO_ASSOCIATION, f"APDU {plain[0]:02X} while the association is {self.state.value}"
+            )
             return NOT_POSSIBLE
         if opened is None:
             self.services.limit = self._limits[self.context.protects]  # access rights may want the answer protected
@@ -305,6 +308,7 @@ class ServerAssociation(Generic[I]):
         """Pass 3, and pass 4 as its answer. Nothing else may pass before. A wrong proof ends the association."""
         brought = read_pass_3(plain, short_names=self.context.application_context.short_names)
         if brought is None or self._hls is None:
+            self.context.note(FindingKind.SERVICE_BEFORE_HLS, f"APDU {plain[0]:02X} before HLS has passed")
             return NOT_POSSIBLE
         try:
             proof, _end = axdr.decode_value(brought.proof)
@@ -320,7 +324,8 @@ class ServerAssociation(Generic[I]):
             findings.append(self._finding(FindingKind.HLS_COUNTER_REUSED, text))
         try:
             answer = axdr.encode(data.octets(self._hls.proof()))
-        except LocalProtocolError:  # the counter of the key has run out
+        except LocalProtocolError as error:  # the counter of the key has run out
+            findings.append(self._finding(FindingKind.COUNTER_USED_UP, error.message))
             return NOT_POSSIBLE
         self.state = step(self.state, Event.HLS_PASSED)
         return brought.passed(answer)

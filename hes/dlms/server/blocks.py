@@ -17,7 +17,7 @@ from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.general_blocks import ABORT, GeneralBlocks, State
 from hes.dlms.server import pipeline
 from hes.dlms.server.association import ServerAssociation
-from hes.dlms.server.refusals import MALFORMED, NOT_NEGOTIATED, TOO_LONG
+from hes.dlms.server.refusals import MALFORMED, NOT_NEGOTIATED, TOO_LONG, malformed
 from hes.errors import RemoteProtocolError
 
 
@@ -25,18 +25,20 @@ def receive(
     association: ServerAssociation[Any], octets: bytes, findings: list[Finding], *, at_once: int, now_s: float
 ) -> tuple[bytes, ...]:
     """What a general block is answered with: nothing, or up to `at_once` APDUs."""
+    note = association.context.note
     if not association.cuts:
+        note(FindingKind.NOT_NEGOTIATED, "general block transfer was not negotiated", "APPL_DATA_LN_N4")
         return (NOT_NEGOTIATED,)
     try:
         block = apdu.decode(octets)
-    except RemoteProtocolError:
+    except RemoteProtocolError as error:
+        note(FindingKind.MALFORMED_APDU, malformed("general block", error))
         return (MALFORMED,)
     assert isinstance(block, apdu.GeneralBlock)
     blocks = _blocks_of(association)
     outcome = blocks.receive(block, at_once=at_once, now_s=now_s)
     if outcome.ended:
-        client_sap = association.context.client.client_sap
-        findings.append(Finding(FindingKind.BLOCK_TRANSFER_ENDED, outcome.ended, client_sap))
+        note(FindingKind.BLOCK_TRANSFER_ENDED, outcome.ended)
     if outcome.whole is None:
         return outcome.send
     answer = pipeline.answer(association, outcome.whole, findings)
@@ -52,6 +54,8 @@ def send(association: ServerAssociation[Any], answer: bytes, *, at_once: int, no
     if blocks.state not in (State.IDLE, State.TURN):
         blocks.end()
     if not blocks.fits(len(answer)):
+        text = f"an answer of {len(answer)} octets has no room in general blocks for this client"
+        association.context.note(FindingKind.ANSWER_TOO_LONG, text)
         answer = TOO_LONG
     if not blocks.fits(len(answer)):
         blocks.end()

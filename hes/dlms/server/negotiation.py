@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 from cryptography.hazmat.primitives.constant_time import bytes_eq
@@ -25,10 +26,12 @@ from hes.dlms.codes import (
     InitiateError,
     Mechanism,
     ProviderDiagnostic,
+    UnknownCode,
     common_conformance,
     conformance_in,
 )
 from hes.dlms.cosem.access import ClientAccess
+from hes.dlms.findings import FindingKind
 from hes.dlms.initiate import DLMS_VERSION, PDU_SIZE_MIN, InitiateRequest
 from hes.dlms.security import CHALLENGE_OCTETS_MAX, SYSTEM_TITLE_OCTETS
 from hes.dlms.security.hls import SECRET, TITLED, challenge_octets_min
@@ -36,10 +39,38 @@ from hes.dlms.security.hls import SECRET, TITLED, challenge_octets_min
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why an association is refused; `error` is the xDLMS part of it."""
+    """Why an association is refused; `error` is the xDLMS part of it. too_weak: it came with too little protection."""
 
     diagnostic: AcseDiagnostic | ProviderDiagnostic
     error: ConfirmedServiceError | None = None
+    too_weak: bool = False
+
+    @property
+    def kind(self) -> FindingKind:
+        """What it is as a finding."""
+        if self.too_weak:
+            return FindingKind.PROTECTION_TOO_WEAK
+        if self.diagnostic == AcseDiagnostic.AUTHENTICATION_FAILURE:
+            return FindingKind.AUTHENTICATION_FAILED
+        return FindingKind.AARQ_REFUSED
+
+    @property
+    def text(self) -> str:
+        """For people: the codes that the AARE carries, and never what the client had sent."""
+        if self.too_weak:
+            return "AARQ is protected less than the policy demands"
+        if self.kind is FindingKind.AUTHENTICATION_FAILED:
+            return "AARQ with a wrong password, challenge or key"
+        error = "" if self.error is None else f", {_words(self.error.code)}"
+        return f"AARQ refused: {_words(self.diagnostic)}{error}"
+
+    @property
+    def case(self) -> str:
+        """The conformance case that tests it, "" where there is none."""
+        if self.too_weak:
+            return "SYMSEC_0_SecPol"
+        error = None if self.error is None else self.error.code
+        return _INITIATE_CASES.get(error, "") if isinstance(error, InitiateError) else _CASES.get(self.diagnostic, "")
 
     def aare(self, aarq: Aarq) -> Aare:
         known = isinstance(aarq.context, ApplicationContext)
@@ -51,6 +82,28 @@ class Refused:
         )
 
 
+def _words(code: IntEnum | UnknownCode) -> str:
+    return f"{code.name.lower().replace('_', ' ')} ({code.value})"
+
+
+_CASES: Final[dict[AcseDiagnostic | ProviderDiagnostic, str]] = {
+    ProviderDiagnostic.NO_COMMON_ACSE_VERSION: "APPL_OPEN_4",
+    AcseDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED: "APPL_OPEN_5",
+    AcseDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED: "APPL_OPEN_6",
+    AcseDiagnostic.CALLING_AE_INVOCATION_ID_NOT_RECOGNIZED: "APPL_OPEN_2",
+    AcseDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED: "APPL_OPEN_7",
+    AcseDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED: "APPL_OPEN_7",
+    AcseDiagnostic.AUTHENTICATION_FAILURE: "APPL_OPEN_7",
+    AcseDiagnostic.AUTHENTICATION_REQUIRED: "APPL_OPEN_7",
+}
+_INITIATE_CASES: Final = {
+    InitiateError.REFUSED_BY_THE_VDE_HANDLER: "APPL_OPEN_9",
+    InitiateError.DLMS_VERSION_TOO_LOW: "APPL_OPEN_12",
+    InitiateError.INCOMPATIBLE_CONFORMANCE: "APPL_OPEN_13",
+    InitiateError.PDU_SIZE_TOO_SHORT: "APPL_OPEN_14",
+}
+
+
 def _initiate_error(error: InitiateError) -> Refused:
     refusal = ConfirmedServiceError(ConfirmedService.INITIATE, ErrorGroup.INITIATE, error)
     return Refused(AcseDiagnostic.NO_REASON_GIVEN, refusal)
@@ -58,6 +111,7 @@ def _initiate_error(error: InitiateError) -> Refused:
 
 CONTEXT_REFUSED: Final = Refused(AcseDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED)
 AUTHENTICATION_FAILED: Final = Refused(AcseDiagnostic.AUTHENTICATION_FAILURE)
+PROTECTED_TOO_LITTLE: Final = Refused(AcseDiagnostic.AUTHENTICATION_FAILURE, too_weak=True)
 NOT_DECIPHERED: Final = Refused(
     AcseDiagnostic.AUTHENTICATION_FAILURE,
     ConfirmedServiceError(

@@ -39,6 +39,7 @@ from hes.dlms.server.negotiation import (
     CONTEXT_REFUSED,
     INITIATE_REFUSED,
     NOT_DECIPHERED,
+    PROTECTED_TOO_LITTLE,
     Refused,
     client_title,
     is_ciphered,
@@ -48,7 +49,7 @@ from hes.dlms.server.negotiation import (
     offered,
 )
 from hes.dlms.server.pipeline import counter_expected, protected, unprotect
-from hes.dlms.server.refusals import MALFORMED, NOT_POSSIBLE
+from hes.dlms.server.refusals import MALFORMED, NOT_POSSIBLE, malformed
 from hes.errors import RemoteProtocolError
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
@@ -103,7 +104,8 @@ class Opening(Generic[I]):
             known = None
             try:
                 decoded = acse.decode(octets)
-            except RemoteProtocolError:
+            except RemoteProtocolError as error:
+                findings.append(Finding(FindingKind.MALFORMED_APDU, malformed("AARQ", error), client.client_sap))
                 return Opened(MALFORMED)
             assert isinstance(decoded, Aarq)
             aarq = decoded
@@ -112,16 +114,14 @@ class Opening(Generic[I]):
         refused = judge_acse(aarq, client, secret, users)
         if refused is None:
             if known is not None:
-                context = self._context(aarq, client, known.granted, known.max_send_pdu_size, status)
+                context = self._context(aarq, client, known.granted, known.max_send_pdu_size, status, findings)
                 return Opened(known.answer, ServerAssociation(context, None))
             accepted = self._accept(aarq, client, status, findings)
             if isinstance(accepted, Opened):
                 self._remember(octets, aarq, accepted)
                 return accepted
             refused = accepted
-        if refused.diagnostic == AcseDiagnostic.AUTHENTICATION_FAILURE:
-            text = "AARQ with a wrong password, challenge or key"
-            findings.append(Finding(FindingKind.AUTHENTICATION_FAILED, text, client.client_sap))
+        findings.append(Finding(refused.kind, refused.text, client.client_sap, refused.case))
         return Opened(refused.aare(aarq).encode())
 
     def _remember(self, octets: bytes, aarq: Aarq, opened: Opened[I]) -> None:
@@ -157,7 +157,7 @@ class Opening(Generic[I]):
             user_information = opened.apdu
         control = opened.control if opened else SecurityControl(0)
         if protection is not None and not control.covers(required_control(protection.policy)):
-            return AUTHENTICATION_FAILED
+            return PROTECTED_TOO_LITTLE
         try:
             request = initiate.decode(user_information)
         except RemoteProtocolError:
@@ -175,7 +175,7 @@ class Opening(Generic[I]):
         if isinstance(hls, Refused):
             return hls
         certificate = pairs.certificate if client.mechanism is Mechanism.HLS_ECDSA else b""
-        return self._opened(aarq, client, request, granted, protection, opened, status, hls, certificate)
+        return self._opened(aarq, client, request, granted, protection, opened, status, hls, certificate, findings)
 
     def _protection(self, aarq: Aarq, client: ClientAccess, pairs: AsymmetricKeys) -> Protection | Refused | None:
         """The keys that this association works with; None where none are needed."""
@@ -198,16 +198,17 @@ class Opening(Generic[I]):
         status: Mapping[int, AssociationStatus],
         hls: HlsSide | None,
         certificate: bytes,
+        findings: list[Finding],
     ) -> Opened[I]:
         assert isinstance(aarq.context, ApplicationContext)
         vaa_name = VAA_NAME_SN if aarq.context.short_names else VAA_NAME_LN
         user_information = InitiateResponse(granted, self.device.max_receive_pdu_size, vaa_name).encode()
         if opened is not None and protection is not None:
-            user_information = protected(protection, user_information, opened)
+            user_information = protected(protection, user_information, opened, findings, client.client_sap)
             if user_information == NOT_POSSIBLE:
                 return Opened(NOT_POSSIBLE)
         max_send_pdu_size = _smaller(request.client_max_receive_pdu_size, self.device.max_send_pdu_size)
-        context = self._context(aarq, client, granted, max_send_pdu_size, status)
+        context = self._context(aarq, client, granted, max_send_pdu_size, status, findings)
         high_level = hls is not None
         association = ServerAssociation(context, protection, hls)
         titled = needs_title(aarq, client) and self._security is not None
@@ -231,6 +232,7 @@ class Opening(Generic[I]):
         granted: Conformance,
         max_send_pdu_size: int,
         status: Mapping[int, AssociationStatus],
+        findings: list[Finding],
     ) -> Context[I]:
         assert isinstance(aarq.context, ApplicationContext)
         return Context(
@@ -243,6 +245,7 @@ class Opening(Generic[I]):
             client_system_title=client_title(aarq, client),
             status=status,
             user_id=aarq.calling_ae_invocation_id,
+            findings=findings,
         )
 
 
@@ -251,11 +254,14 @@ def release(association: ServerAssociation[I], octets: bytes, findings: list[Fin
 
     Case SYMSEC_REL_N1. The proposal inside a protected RLRQ is only looked at for its protection.
     """
+    note = association.context.note
     if not allows(association.state, Event.RELEASE):
+        note(FindingKind.SERVICE_BEFORE_HLS, "RLRQ before the association is open")
         return NOT_POSSIBLE
     try:
         rlrq = acse.decode(octets)
-    except RemoteProtocolError:
+    except RemoteProtocolError as error:
+        note(FindingKind.MALFORMED_APDU, malformed("RLRQ", error))
         return MALFORMED
     assert isinstance(rlrq, Rlrq)
     protection = association.protection
@@ -268,6 +274,7 @@ def release(association: ServerAssociation[I], octets: bytes, findings: list[Fin
     association.state = step(association.state, Event.RELEASE)
     if protection is not None and opened is None and not protection.sufficient(None):
         association.state = step(association.state, Event.RELEASE_REFUSED)
+        note(FindingKind.RELEASE_REFUSED, "RLRQ is protected less than the policy demands", "SYMSEC_REL_N1")
         return Rlre(reason=ReleaseReason.NOT_FINISHED).encode()
     association.state = step(association.state, Event.RELEASED)
     user_information = b""
@@ -275,7 +282,7 @@ def release(association: ServerAssociation[I], octets: bytes, findings: list[Fin
         context = association.context
         vaa_name = VAA_NAME_SN if context.application_context.short_names else VAA_NAME_LN
         granted = InitiateResponse(context.conformance, context.device.max_receive_pdu_size, vaa_name).encode()
-        user_information = protected(protection, granted, opened)
+        user_information = protected(protection, granted, opened, findings, context.client.client_sap)
         if user_information == NOT_POSSIBLE:
             return NOT_POSSIBLE
     if not user_information:

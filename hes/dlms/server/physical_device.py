@@ -117,6 +117,9 @@ class PhysicalServer(Generic[I]):
             if server_sap in (None, sap):
                 server.link_lost(client_sap)
 
-    def take_findings(self) -> list[Finding]:
-        """What peers did wrong or oddly, one logical device after the other; forgotten here."""
+    def take_findings(self, server_sap: int | None = None) -> list[Finding]:
+        """What peers did wrong or oddly, in one logical device or in all (None), one by one; forgotten here."""
+        if server_sap is not None:
+            server = self._servers.get(server_sap)
+            return server.take_findings() if server is not None and server.findings else []
         return [finding for server in self._servers.values() for finding in server.take_findings()]

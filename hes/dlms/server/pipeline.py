@@ -28,6 +28,7 @@ from hes.dlms.server.refusals import NOT_DECIPHERED, NOT_POSSIBLE
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 _NEXT_BLOCK: Final = (b"\xc0\x02", b"\xc3\x02")
+_POLICY_CASE: Final = "SYMSEC_0_SecPol"
 _NEXT_READ: Final = b"\x05"  # block-number-access of a short-name Read
 UNPROTECTED: Final = Unprotected(b"", SecurityControl(0), 0, KeyScope.GLOBAL, CipheringStyle.SERVICE_SPECIFIC, b"")
 _NEVER_PROTECTED: Final = frozenset({0xC0, 0xC1, 0xC3})  # plain GET, SET and ACTION: what is asked most, told at once
@@ -38,6 +39,8 @@ def answer(association: ServerAssociation[Any], octets: bytes, findings: list[Fi
     context = association.context
     if octets[0] in _NEVER_PROTECTED or not is_protected(octets):
         if association.protection is not None and not association.protection.sufficient(None):
+            text = f"APDU {octets[0]:02X} in the clear where the policy demands protection"
+            context.note(FindingKind.PROTECTION_TOO_WEAK, text, _POLICY_CASE)
             return NOT_POSSIBLE
         context.authenticated = context.encrypted = False
         context.request_bits = 0
@@ -58,7 +61,7 @@ def answer(association: ServerAssociation[Any], octets: bytes, findings: list[Fi
         return _guarded(association, plain, opened)
     if plain is None or plain[0] == ApduTag.EXCEPTION_RESPONSE or association.protection is None:
         return plain
-    return protected(association.protection, plain, opened)
+    return protected(association.protection, plain, opened, findings, context.client.client_sap)
 
 
 def _guarded(association: ServerAssociation[Any], plain: bytes | None, opened: Unprotected | None) -> bytes | None:
@@ -69,7 +72,8 @@ def _guarded(association: ServerAssociation[Any], plain: bytes | None, opened: U
     request = opened or UNPROTECTED._replace(control=SecurityControl(protection.suite))
     try:
         return protection.protect_like(plain, request, association.context.response_bits)
-    except LocalProtocolError:
+    except LocalProtocolError as error:
+        association.context.note(FindingKind.COUNTER_USED_UP, error.message)
         return NOT_POSSIBLE
 
 
@@ -91,18 +95,33 @@ def unprotect(association: ServerAssociation[Any], octets: bytes, findings: list
         findings.append(Finding(FindingKind.REPLAYED, error.message, client_sap))
         return counter_expected(error)
     except RemoteProtocolError as error:
-        findings.append(Finding(FindingKind.DECIPHERING_FAILED, error.message, client_sap))
+        findings.append(Finding(_why_not_opened(association, octets), error.message, client_sap))
         return NOT_DECIPHERED
     if association.protection and not association.protection.sufficient(opened):
+        text = "a request is protected less than the policy demands"
+        findings.append(Finding(FindingKind.PROTECTION_TOO_WEAK, text, client_sap, _POLICY_CASE))
         return NOT_POSSIBLE
     return opened
 
 
-def protected(protection: Protection, plain: bytes, request: Unprotected) -> bytes:
+def _why_not_opened(association: ServerAssociation[Any], octets: bytes) -> FindingKind:
+    """What kind of fault it is that a protected request cannot be opened."""
+    protection = association.protection
+    if protection is None:
+        return FindingKind.UNEXPECTED_PROTECTION
+    titled = octets[0] in (ApduTag.GENERAL_GLO_CIPHERING, ApduTag.GENERAL_DED_CIPHERING) and octets[1:2] == b"\x08"
+    own = titled and octets[2:10] == protection.state.system_title
+    return FindingKind.REFLECTED if own else FindingKind.DECIPHERING_FAILED
+
+
+def protected(
+    protection: Protection, plain: bytes, request: Unprotected, findings: list[Finding], client_sap: int
+) -> bytes:
     """The answer in kind; NOT_POSSIBLE once the counter of the key has run out."""
     try:
         return protection.protect_like(plain, request)
-    except LocalProtocolError:
+    except LocalProtocolError as error:
+        findings.append(Finding(FindingKind.COUNTER_USED_UP, error.message, client_sap))
         return NOT_POSSIBLE
 
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 from hes.dlms.cosem.access import AssociationStatus, ClientAccess
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.logical_device import LogicalDevice
+from hes.dlms.findings import Finding
 from hes.dlms.server.association import Protection, ServerAssociation
 from hes.dlms.server.negotiation import offered
 
@@ -21,7 +22,11 @@ I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 
 def pre_established(
-    device: LogicalDevice[I], instance: I, client: ClientAccess, status: Mapping[int, AssociationStatus]
+    device: LogicalDevice[I],
+    instance: I,
+    client: ClientAccess,
+    status: Mapping[int, AssociationStatus],
+    findings: list[Finding],
 ) -> ServerAssociation[I] | None:
     """The association of that client; None when none was declared, or when its keys are missing."""
     declared = client.pre_established
@@ -44,5 +49,6 @@ def pre_established(
         max_send_pdu_size=min([limit for limit in limits if limit], default=0),
         client_system_title=client.client_system_title,
         status=status,
+        findings=findings,
     )
     return ServerAssociation(context, protection)

@@ -25,7 +25,7 @@ from hes.dlms.codes import ApduTag
 from hes.dlms.cosem.access import AssociationStatus, ClientAccess
 from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.cosem.security_state import SecurityState
-from hes.dlms.findings import Finding
+from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SecurityControl
 from hes.dlms.security.ciphering import CipheringStyle, KeyScope
 from hes.dlms.server import blocks, pipeline
@@ -87,8 +87,17 @@ class Server(Generic[I]):
 
     def take_findings(self) -> list[Finding]:
         """The findings so far; they are forgotten here."""
-        taken, self.findings = self.findings, []
+        taken = self.findings.copy()
+        self.findings.clear()  # the same list all the while: every association notes in it
         return taken
+
+    def _note(self, kind: FindingKind, text: str, client_sap: int) -> None:
+        self.findings.append(Finding(kind, text, client_sap))
+        self._bound()
+
+    def _bound(self) -> None:
+        if len(self.findings) > FINDINGS_MAX:
+            del self.findings[:-FINDINGS_MAX]
 
     def take_confirmations(self) -> list[int]:
         """Long invoke octets of the pushes that clients have confirmed within their associations."""
@@ -107,9 +116,12 @@ class Server(Generic[I]):
         octets = bytes(octets)
         client = self.device.clients.get(client_sap)
         if client is None or not octets:
+            self._note(FindingKind.UNKNOWN_CLIENT, f"client {client_sap} is not declared, or sends nothing", client_sap)
             return None
         limit = self.device.max_receive_pdu_size
         if limit and len(octets) > limit:
+            text = f"a request of {len(octets)} octets, {limit} are taken"
+            self._note(FindingKind.REQUEST_TOO_LONG, text, client_sap)
             return TOO_LONG
         answer: bytes | None
         if octets[0] == ApduTag.AARQ:
@@ -117,6 +129,8 @@ class Server(Generic[I]):
         else:
             association = self._associations.get(client_sap) or self._pre_established(client)
             if association is None:
+                text = f"APDU {octets[0]:02X} without an association"
+                self._note(FindingKind.NO_ASSOCIATION, text, client_sap)
                 return NOT_POSSIBLE
             association.context.now_s = now_s
             before = association.state
@@ -142,6 +156,7 @@ class Server(Generic[I]):
             association.blocks.end()
         if octets[0] == ApduTag.RLRQ:
             if association.context.client.pre_established is not None:
+                association.context.note(FindingKind.RELEASE_REFUSED, "RLRQ in an association that nothing ends")
                 return NOT_POSSIBLE
             return release(association, octets, self.findings)
         answer = pipeline.answer(association, octets, self.findings)
@@ -163,7 +178,7 @@ class Server(Generic[I]):
         """The association that is there without AARQ, for as long as one request or transfer takes."""
         if client.pre_established is None:
             return None
-        association = pre_established(self.device, self.instance, client, self._status)
+        association = pre_established(self.device, self.instance, client, self._status, self.findings)
         if association is not None:
             self._associations[client.client_sap] = association
             self._track(association)

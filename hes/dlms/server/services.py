@@ -32,9 +32,10 @@ from hes.dlms.codes import (
 )
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import ActionReply
+from hes.dlms.findings import FindingKind
 from hes.dlms.server.access_service import carry_out
 from hes.dlms.server.long_transfers import LongAnswer, LongRequest, Service, differ, no_transfer
-from hes.dlms.server.refusals import MALFORMED, NOT_NEGOTIATED, TOO_LONG, UNKNOWN_SERVICE
+from hes.dlms.server.refusals import MALFORMED, NOT_NEGOTIATED, TOO_LONG, UNKNOWN_SERVICE, malformed
 from hes.dlms.server.targets import Targets
 from hes.errors import RemoteProtocolError
 
@@ -72,16 +73,18 @@ class Services(Generic[I]):
             return self._plain_get(octets)
         try:
             request = apdu.decode(octets)
-        except apdu.UnknownApduError:
-            return UNKNOWN_SERVICE
-        except RemoteProtocolError:
+        except apdu.UnknownApduError as error:
+            return self._unknown(error.message, octets)
+        except RemoteProtocolError as error:
+            text = malformed(f"APDU {octets[:1].hex().upper()}", error)
+            self._context.note(FindingKind.MALFORMED_APDU, text, _CASES.get(octets[:1], ""))
             return MALFORMED
         row = _HANDLERS.get(type(request))
         if row is None:
-            return UNKNOWN_SERVICE
+            return self._unknown(f"{type(request).__name__} is nothing that a server is asked", octets)
         needed, handler = row
         if needed & ~self._conformance:
-            return NOT_NEGOTIATED
+            return self._not_negotiated(type(request).__name__)
         return handler(self, request)
 
     def _has(self, conformance: Conformance) -> bool:
@@ -90,6 +93,14 @@ class Services(Generic[I]):
     def _may_select(self, attributes: tuple[tuple[AttributeDescriptor, bytes], ...]) -> bool:
         """Whether no selection is asked for that was not negotiated."""
         return self._has(Conformance.SELECTIVE_ACCESS) or not any(selection for _attribute, selection in attributes)
+
+    def _unknown(self, text: str, octets: bytes) -> bytes:
+        self._context.note(FindingKind.UNKNOWN_SERVICE, text, _CASES.get(octets[:1], "APPL_DATA_LN_N4"))
+        return UNKNOWN_SERVICE
+
+    def _not_negotiated(self, what: str = "selective access") -> bytes:
+        self._context.note(FindingKind.NOT_NEGOTIATED, f"{what} was not negotiated", "APPL_DATA_LN_N4")
+        return NOT_NEGOTIATED
 
     def _begin(self) -> None:
         """A new request ends every transfer."""
@@ -100,7 +111,7 @@ class Services(Generic[I]):
     def _plain_get(self, octets: bytes) -> bytes:
         """A get-request-normal without selection, which is most of what a meter hears: read without an object."""
         if _GET & ~self._conformance:
-            return NOT_NEGOTIATED
+            return self._not_negotiated("GetRequestNormal")
         self._long_answer = self._long_request = None
         fields: tuple[bytes, int, int, bytes, int, int] = _PLAIN_GET.unpack(octets)
         _head, invoke, class_id, obis, index, _selection = fields
@@ -112,7 +123,7 @@ class Services(Generic[I]):
     def _get_normal(self, request: apdu.GetRequestNormal) -> bytes:
         self._begin()
         if request.selection and not self._has(Conformance.SELECTIVE_ACCESS):
-            return NOT_NEGOTIATED
+            return self._not_negotiated()
         return self._got(request.invoke, self._targets.read(request.attribute, request.selection))
 
     def _got(self, invoke: int, value: bytes | DataAccessResult) -> bytes:
@@ -124,7 +135,7 @@ class Services(Generic[I]):
     def _get_with_list(self, request: apdu.GetRequestWithList) -> bytes:
         self._begin()
         if not self._may_select(request.attributes):
-            return NOT_NEGOTIATED
+            return self._not_negotiated()
         results: list[tuple[AttributeResult, bytes]] = []
         for attribute, selection in request.attributes:
             value = self._targets.read(attribute, selection)
@@ -144,20 +155,24 @@ class Services(Generic[I]):
 
     def _whole(self, answer: bytes) -> bytes:
         """An answer that cannot be cut here: too long, unless it goes in general blocks."""
-        return answer if len(answer) <= self.limit or self._general_blocks else TOO_LONG
+        if len(answer) <= self.limit or self._general_blocks:
+            return answer
+        text = f"an answer of {len(answer)} octets where the client takes {self.limit}, and no blocks were negotiated"
+        self._context.note(FindingKind.ANSWER_TOO_LONG, text)
+        return TOO_LONG
 
     def _next_block(self, service: Service, invoke: int, number: int) -> bytes:
         """The block after `number`, or the last one again when its answer was lost on the way [A]."""
         transfer = self._long_answer
         if transfer is None or transfer.service is not service or differ(transfer.invoke, invoke):
-            self._begin()
+            self._out_of_turn(service, f"block {number} is asked for", "no such transfer is under way")
             return no_transfer(service, invoke, number, DataAccessResult.NO_LONG_GET_IN_PROGRESS)
         current = transfer.outgoing.current
         if number == current.number - 1:
             return transfer.again(invoke)
         if number == current.number and not current.last:
             return transfer.next(invoke)
-        self._begin()
+        self._out_of_turn(service, f"the block after {number} is asked for", f"block {current.number} was sent last")
         if number == current.number:
             return no_transfer(service, invoke, number, DataAccessResult.NO_LONG_GET_IN_PROGRESS)
         return no_transfer(service, invoke, number, DataAccessResult.DATA_BLOCK_NUMBER_INVALID)
@@ -170,14 +185,14 @@ class Services(Generic[I]):
     def _set_normal(self, request: apdu.SetRequestNormal) -> bytes | None:
         self._begin()
         if request.selection and not self._has(Conformance.SELECTIVE_ACCESS):
-            return NOT_NEGOTIATED
+            return self._not_negotiated()
         result = self._targets.write(request.attribute, request.selection, request.data)
         return _confirmed(request.invoke, apdu.SetResponseNormal(request.invoke, result))
 
     def _set_with_list(self, request: apdu.SetRequestWithList) -> bytes | None:
         self._begin()
         if not self._may_select(request.attributes):
-            return NOT_NEGOTIATED
+            return self._not_negotiated()
         results = self._write_all(request.attributes, request.data)
         return _confirmed(request.invoke, apdu.SetResponseWithList(request.invoke, results))
 
@@ -189,7 +204,7 @@ class Services(Generic[I]):
 
     def _set_first_block(self, request: apdu.SetRequestFirstBlock) -> bytes | None:
         if request.selection and not self._has(Conformance.SELECTIVE_ACCESS):
-            return NOT_NEGOTIATED
+            return self._not_negotiated()
 
         def finish(whole: bytes) -> bytes | None:
             result = self._targets.write(request.attribute, request.selection, whole)
@@ -201,7 +216,7 @@ class Services(Generic[I]):
 
     def _set_with_list_first_block(self, request: apdu.SetRequestWithListFirstBlock) -> bytes | None:
         if not self._may_select(request.attributes):
-            return NOT_NEGOTIATED
+            return self._not_negotiated()
 
         def finish(whole: bytes) -> bytes | None:
             number = transfer.incoming.number
@@ -288,7 +303,7 @@ class Services(Generic[I]):
     def _further(self, service: Service, invoke: int, block: Block) -> bytes | None:
         transfer = self._long_request
         if transfer is None or transfer.service is not service or differ(transfer.invoke, invoke):
-            self._begin()
+            self._out_of_turn(service, f"block {block.number} arrives", "no such transfer is under way")
             return no_transfer(service, invoke, block.number, DataAccessResult.NO_LONG_SET_IN_PROGRESS)
         return self._take(transfer, block)
 
@@ -296,8 +311,14 @@ class Services(Generic[I]):
         """One more block. `_begin` is not called where it was the last one: it may come again."""
         answer, goes_on = transfer.take(block)
         if not goes_on:
-            self._begin()
+            taken = transfer.incoming.number
+            self._out_of_turn(transfer.service, f"block {block.number} cannot be taken", f"{taken} was taken last")
         return answer
+
+    def _out_of_turn(self, service: Service, what: str, state: str) -> None:
+        """The peer breaks off whatever transfer there was."""
+        self._begin()
+        self._context.note(FindingKind.BLOCK_OUT_OF_TURN, f"long {service.name}: {what}, {state}")
 
     # -- pushes
 
@@ -312,7 +333,7 @@ class Services(Generic[I]):
         self._begin()
         selective = any(specification.selection for specification in request.specifications)
         if selective and not self._has(Conformance.SELECTIVE_ACCESS):
-            return NOT_NEGOTIATED
+            return self._not_negotiated()
         response = carry_out(request, self._targets)
         return self._whole(response.encode()) if request.invoke & apdu.LONG_INVOKE_CONFIRMED else None
 
@@ -326,6 +347,9 @@ _GET, _SET, _ACTION = int(Conformance.GET), int(Conformance.SET), int(Conformanc
 _LIST = int(Conformance.MULTIPLE_REFERENCES)
 _SET_BLOCKS = _SET | int(Conformance.BLOCK_TRANSFER_SET)
 _ACTION_BLOCKS = _ACTION | int(Conformance.BLOCK_TRANSFER_ACTION)
+
+_CASES: Final = {b"\xc0": "APPL_DATA_LN_N1", b"\xc1": "APPL_DATA_LN_N3"}
+"""Conformance cases that break a request, by its tag."""
 
 _HANDLERS: Final[dict[type, tuple[int, Callable[[Any, Any], bytes | None]]]] = {
     apdu.GetRequestNormal: (_GET, Services._get_normal),

@@ -47,7 +47,8 @@ from hes.dlms.codes import (
 )
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import ActionReply
-from hes.dlms.server.refusals import UNKNOWN_SERVICE
+from hes.dlms.findings import FindingKind
+from hes.dlms.server.refusals import UNKNOWN_SERVICE, malformed
 from hes.dlms.xdlms.read import decode_read_content
 from hes.dlms.xdlms.variable_access import BLOCK_NUMBER_16_MAX, VariableAccess
 from hes.dlms.xdlms.write import WriteResult, decode_write_content
@@ -126,9 +127,10 @@ class ShortNameServices(Generic[I]):
         tag = octets[0] if octets else 0
         try:
             request = apdu.decode(octets)
-        except apdu.UnknownApduError:
-            return UNKNOWN_SERVICE
-        except RemoteProtocolError:
+        except apdu.UnknownApduError as error:
+            return self._unknown(error.message)
+        except RemoteProtocolError as error:
+            self._note_malformed(tag, malformed(f"APDU {tag:02X}", error))
             return None if tag == ApduTag.UNCONFIRMED_WRITE_REQUEST else _MALFORMED.get(tag, UNKNOWN_SERVICE)
         if isinstance(request, ReadRequest):
             return self._read(request)
@@ -137,7 +139,33 @@ class ShortNameServices(Generic[I]):
         if isinstance(request, UnconfirmedWriteRequest):
             self._write_unconfirmed(request)
             return None
+        return self._unknown(f"{type(request).__name__} is nothing that a server with short names is asked")
+
+    def _unknown(self, text: str) -> bytes:
+        self._context.note(FindingKind.UNKNOWN_SERVICE, text, "APPL_DATA_SN_N3")
         return UNKNOWN_SERVICE
+
+    def _note_malformed(self, tag: int, text: str) -> None:
+        self._context.note(FindingKind.MALFORMED_APDU, text, _CASES.get(tag, ""))
+
+    def _malformed(self, tag: ApduTag, text: str) -> bytes:
+        self._note_malformed(tag, text)
+        return _MALFORMED[tag]
+
+    def _not_negotiated(self, service: ConfirmedService) -> bytes:
+        text = f"{service.name}, or a way of it that is used here, was not negotiated"
+        self._context.note(FindingKind.NOT_NEGOTIATED, text, "APPL_DATA_SN_N3")
+        return _NOT_NEGOTIATED[service]
+
+    def _too_long(self, octets: int) -> bytes:
+        text = f"an answer of {octets} octets where the client takes {self.limit}, and no blocks hold it"
+        self._context.note(FindingKind.ANSWER_TOO_LONG, text)
+        return _TOO_LONG
+
+    def _out_of_turn(self, text: str) -> None:
+        """The peer breaks off whatever transfer there was."""
+        self._begin()
+        self._context.note(FindingKind.BLOCK_OUT_OF_TURN, text)
 
     def _begin(self) -> None:
         """A new request ends every transfer."""
@@ -155,7 +183,7 @@ class ShortNameServices(Generic[I]):
     def _read(self, request: ReadRequest) -> bytes:
         variables = request.variables
         if self._lacks(_READ, variables):
-            return _NOT_NEGOTIATED[ConfirmedService.READ]
+            return self._not_negotiated(ConfirmedService.READ)
         if len(variables) == 1:
             (only,) = variables
             if isinstance(only, BlockNumberAccess):
@@ -169,15 +197,15 @@ class ShortNameServices(Generic[I]):
         parts, octets = [axdr.encode_length(len(variables))], 0
         for variable in variables:
             if not isinstance(variable, VariableName | ParameterizedAccess):
-                return _MALFORMED[ApduTag.READ_REQUEST]
+                return self._malformed(ApduTag.READ_REQUEST, "a block among other variables of a Read")
             value = self._read_one(variable)
             part = b"\x00" + value if isinstance(value, bytes) else bytes((1, value))
             octets += len(part)
             if octets > BLOCK_TRANSFER_OCTETS_MAX:
-                return _TOO_LONG
+                return self._too_long(octets)
             parts.append(part)
         if len(parts) == 1:
-            return _MALFORMED[ApduTag.READ_REQUEST]
+            return self._malformed(ApduTag.READ_REQUEST, "a Read without any variable")
         whole = b"".join(parts)
         return b"\x0c" + whole if len(whole) < self.limit else self._answer_in_blocks(whole)
 
@@ -195,7 +223,7 @@ class ShortNameServices(Generic[I]):
     def _answer_in_blocks(self, whole: bytes) -> bytes:
         octets = capacity(self.limit, READ_BLOCK_HEAD)
         if octets < 1 or not self._conformance & _READ_BLOCKS or len(whole) > octets * BLOCK_NUMBER_16_MAX:
-            return b"\x0c" + whole if self._conformance & _GENERAL_BLOCKS else _TOO_LONG
+            return b"\x0c" + whole if self._conformance & _GENERAL_BLOCKS else self._too_long(len(whole) + 1)
         self._capacity = octets
         self._long_answer = Outgoing(whole)
         return _block(self._long_answer.next(octets))
@@ -204,13 +232,13 @@ class ShortNameServices(Generic[I]):
         """The block after `number`, or the last one again when its answer was lost on the way [A]."""
         outgoing = self._long_answer
         if outgoing is None:
-            self._begin()
+            self._out_of_turn(f"block {number} of a Read is asked for, and no transfer is under way")
             return _read_error(DataAccessResult.NO_LONG_GET_IN_PROGRESS)
         current = outgoing.current
         if number == current.number - 1:
             return _block(current)
         if number != current.number or current.last:
-            self._begin()
+            self._out_of_turn(f"the block after {number} of a Read is asked for, {current.number} was sent last")
             wrong = number != current.number
             return _read_error(
                 DataAccessResult.DATA_BLOCK_NUMBER_INVALID if wrong else DataAccessResult.NO_LONG_GET_IN_PROGRESS
@@ -222,11 +250,11 @@ class ShortNameServices(Generic[I]):
     def _write(self, request: WriteRequest) -> bytes:
         variables = request.variables
         if self._lacks(_WRITE, variables):
-            return _NOT_NEGOTIATED[ConfirmedService.WRITE]
+            return self._not_negotiated(ConfirmedService.WRITE)
         if len(variables) == 1 and isinstance(variables[0], WriteDataBlockAccess):
             raw = _octet_string(request.data[0])
             if raw is None:
-                return _MALFORMED[ApduTag.WRITE_REQUEST]
+                return self._malformed(ApduTag.WRITE_REQUEST, "a block of a Write that is no octet-string")
             return self._take(ConfirmedService.WRITE, Block(variables[0].last, variables[0].block, raw))
         self._begin()
         return self._write_all(request)
@@ -234,7 +262,7 @@ class ShortNameServices(Generic[I]):
     def _write_all(self, request: WriteRequest | UnconfirmedWriteRequest) -> bytes:
         named = [each for each in request.variables if isinstance(each, VariableName | ParameterizedAccess)]
         if not named or len(named) != len(request.variables):
-            return _MALFORMED[ApduTag.WRITE_REQUEST]
+            return self._malformed(ApduTag.WRITE_REQUEST, "a Write without variables, or with a block among others")
         results: list[WriteResult] = []
         for variable, encoded in zip(named, request.data, strict=True):
             result = self._write_one(variable, encoded)
@@ -251,9 +279,12 @@ class ShortNameServices(Generic[I]):
         return entry.set(self._context, index, encoded, _selection(variable))
 
     def _write_unconfirmed(self, request: UnconfirmedWriteRequest) -> None:
-        if not self._lacks(_UNCONFIRMED, request.variables):
-            self._begin()
-            self._write_all(request)
+        if self._lacks(_UNCONFIRMED, request.variables):
+            text = "UnconfirmedWrite, or a way of it that is used here, was not negotiated"
+            self._context.note(FindingKind.NOT_NEGOTIATED, text, "APPL_DATA_SN_N3")
+            return
+        self._begin()
+        self._write_all(request)
 
     # -- requests in blocks
 
@@ -266,15 +297,15 @@ class ShortNameServices(Generic[I]):
             self._begin()
             transfer = self._long_request = _LongRequest(service, Incoming())
         if transfer is None or transfer.service is not service or (transfer.last is not None and transfer.last.last):
-            self._begin()
+            self._out_of_turn(f"block {block.number} of a {service.name} arrives, and no such transfer is under way")
             return _aborted(service, _NOT_RUNNING[service])
         try:
             whole = transfer.incoming.add(block)
-        except BlockNumberError:
-            self._begin()
+        except BlockNumberError as error:
+            self._out_of_turn(f"long {service.name}: {error.message}")
             return _aborted(service, DataAccessResult.DATA_BLOCK_NUMBER_INVALID)
-        except RemoteProtocolError:
-            self._begin()
+        except RemoteProtocolError as error:
+            self._out_of_turn(f"long {service.name}: {error.message}")
             return _aborted(service, _ABORTED[service])
         transfer.last = block
         transfer.answer = _acknowledge(service, block.number) if whole is None else self._execute(service, whole)
@@ -286,13 +317,16 @@ class ShortNameServices(Generic[I]):
             if service is ConfirmedService.READ:
                 read = decode_read_content(whole)
                 lacks = self._lacks(_READ, read.variables)
-                return _NOT_NEGOTIATED[service] if lacks else self._read_all(read.variables)
+                return self._not_negotiated(service) if lacks else self._read_all(read.variables)
             write = decode_write_content(whole)
-            return _NOT_NEGOTIATED[service] if self._lacks(_WRITE, write.variables) else self._write_all(write)
-        except RemoteProtocolError:
-            return _MALFORMED[ApduTag.READ_REQUEST if service is ConfirmedService.READ else ApduTag.WRITE_REQUEST]
+            return self._not_negotiated(service) if self._lacks(_WRITE, write.variables) else self._write_all(write)
+        except RemoteProtocolError as error:
+            tag = ApduTag.READ_REQUEST if service is ConfirmedService.READ else ApduTag.WRITE_REQUEST
+            return self._malformed(tag, malformed(f"{service.name} in blocks", error))
 
 
+_CASES: Final = {int(ApduTag.READ_REQUEST): "APPL_DATA_SN_N1", int(ApduTag.WRITE_REQUEST): "APPL_DATA_SN_N2"}
+"""Conformance cases that break a request, by its tag."""
 _NOT_RUNNING: Final = {
     ConfirmedService.READ: DataAccessResult.NO_LONG_GET_IN_PROGRESS,
     ConfirmedService.WRITE: DataAccessResult.NO_LONG_SET_IN_PROGRESS,

@@ -11,6 +11,7 @@ from hes.dlms.client.events import Associated, Got
 from hes.dlms.client.settings import ClientSettings
 from hes.dlms.cosem import ClientAccess, DataObject, LogicalDevice, Role, public_client, sap_list_from_value
 from hes.dlms.cosem.access import PreEstablished
+from hes.dlms.findings import FindingKind
 from hes.dlms.server import PhysicalDevice, PhysicalServer
 from hes.dlms.server.physical_device import ALL_STATIONS, goes_to_all
 from hes.dlms.tests import bench_meter as bm
@@ -95,7 +96,8 @@ def test_clients_have_associations_of_their_own_in_each_logical_device():
     assert talk.ask(MANAGEMENT, 2, lost.get(LDN)) == bytes.fromhex("D80101")
     talk.server.link_lost()
     assert talk.server.idle
-    assert talk.server.take_findings() == []
+    (left,) = talk.server.take_findings()
+    assert (left.kind, left.client_sap) == (FindingKind.NO_ASSOCIATION, 2)
 
 
 @pytest.mark.parametrize("sap", [0, 17, 0xFFFF])

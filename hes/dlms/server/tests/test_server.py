@@ -309,8 +309,8 @@ def test_a_wrong_pass_3_ends_the_association_and_is_reported(pass_3):
     wire(published.AARQ_HLS5)
     assert apdu.decode(wire(pass_3)).result == ActionResult.READ_WRITE_DENIED
     assert wire.server.idle
+    assert [finding.kind for finding in wire.server.take_findings()] == [FindingKind.AUTHENTICATION_FAILED]
     assert wire(published.GET_CLOCK) == NOT_POSSIBLE
-    assert [finding.kind for finding in wire.server.findings] == [FindingKind.AUTHENTICATION_FAILED]
 
 
 @pytest.mark.parametrize(
