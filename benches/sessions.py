@@ -21,6 +21,7 @@ from contextlib import ExitStack
 from benches._measure import DifferenceError, Row
 from benches._served_meter import Meter, one_core, served, silence
 from benches._session_clients import Counters, Sessions, Values, Way, dlms_cosem, gurux, ours
+from hes.loops import new_event_loop
 
 NAME = "sessions"
 OPERATIONS = {
@@ -49,7 +50,7 @@ def run(quick: bool) -> list[Row]:
 def _clients(meter: Meter, way: Way, stack: ExitStack) -> dict[str, Sessions]:
     counters = Counters()
     return {
-        "amiloop on uvloop": ours(meter, way, counters, stack, _uvloop()),
+        "amiloop on uvloop": ours(meter, way, counters, stack, new_event_loop),
         "amiloop on asyncio": ours(meter, way, counters, stack, asyncio.new_event_loop),
         "dlms-cosem": dlms_cosem(meter, way, counters),
         "gurux-dlms": gurux(meter, way, counters),
@@ -107,9 +108,3 @@ def _rows(way: Way, taken_us: dict[str, list[float]]) -> list[Row]:
             )
         )
     return rows
-
-
-def _uvloop() -> Callable[[], asyncio.AbstractEventLoop]:
-    import uvloop
-
-    return uvloop.new_event_loop

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
+
+from hes.loops import new_event_loop
 
 
 def run_until_stopped(main: Coroutine[Any, Any, None]) -> None:
     """Run `main`, on uvloop where that is installed. Returns when it is stopped; raises what it raises."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
             runner.run(_stoppable(main))
         except (KeyboardInterrupt, asyncio.CancelledError):
@@ -28,11 +30,3 @@ async def _stoppable(main: Coroutine[Any, Any, None]) -> None:
     finally:
         if takes_signals:
             loop.remove_signal_handler(signal.SIGTERM)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ModuleNotFoundError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
