@@ -9,7 +9,7 @@ from itertools import chain
 
 from hypothesis import strategies as st
 
-from fuzz import machines, repair, sealed
+from fuzz import every_class, machines, repair, sealed
 from fuzz.examples import drawn, published_octets
 from fuzz.target import Feed, Target, decoder
 from hes.dlms import acse, apdu, axdr, cosem_time, gateway, initiate, profile_buffer, selective_access, wrapper
@@ -256,4 +256,4 @@ def targets() -> Sequence[Target]:
                examples=conversations,
                decoders=("hes.dlms.inspect.conversation",)),
     ]  # fmt: skip
-    return [*decoders, *sealed.targets(), *machines.targets(apdus, frames)]
+    return [*decoders, *sealed.targets(), *machines.targets(apdus, frames), *every_class.targets()]
