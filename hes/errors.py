@@ -30,6 +30,16 @@ class RemoteProtocolError(HesError):
         self.octet_offset = octet_offset
         self.clause = clause
 
+    def against(self, clause: str) -> None:
+        """Name the rule that was broken, for whoever knows it better than the decoder; what was named before stays."""
+        if self.clause is None:
+            self.clause = self.fields["clause"] = clause
+
+    @property
+    def sentence(self) -> str:
+        """The message, and the rule where it is known."""
+        return self.message if self.clause is None else f"{self.message} [{self.clause}]"
+
 
 class LinkError(HesError):
     """A way to a device was lost, refused or timed out."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from scenarios.bench import Part
-from sim.meter.endpoint import MeterEndpoint, MeterMaker
+from sim.meter.endpoint import MeterEndpoint, MeterMaker, TellFindings
 from sim.world.population import MeterDevice, Population
 from sim.world.world import World
 
@@ -16,8 +16,8 @@ class PlayedMeter(MeterEndpoint):
 
     __slots__ = ("_lost", "_watchers")
 
-    def __init__(self, address: bytes, make: MeterMaker) -> None:
-        super().__init__(address, make)
+    def __init__(self, address: bytes, make: MeterMaker, tell: TellFindings | None = None) -> None:
+        super().__init__(address, make, tell)
         self._lost: list[Part] = []
         self._watchers: list[Callable[[], None]] = []
 
@@ -51,6 +51,6 @@ class PlayedPopulation(Population):
         super().__init__(world)
         self.played: dict[str, PlayedMeter] = {}
 
-    def endpoint(self, device: MeterDevice) -> PlayedMeter:
-        played = self.played[device.name] = PlayedMeter(device.address, partial(self.meter, device))
+    def endpoint(self, device: MeterDevice, tell: TellFindings | None = None) -> PlayedMeter:
+        played = self.played[device.name] = PlayedMeter(device.address, partial(self.meter, device), tell)
         return played

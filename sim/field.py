@@ -14,12 +14,14 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from hes.clock import Clock
+from hes.dlms.findings import Finding
 from sim.dcu.config import DcuConfig, OwnWork
 from sim.dcu.firmware import Dcu
 from sim.dcu.states import Event, State
 from sim.faults.faults import FaultLike, FaultSchedule, Site
 from sim.faults.interventions import intervene
-from sim.media.plc import FrameObserver, PlcNetwork
+from sim.finding_log import FindingLog
+from sim.media.plc import FrameObserver, PlcNetwork, address_text
 from sim.meter.endpoint import MeterEndpoint
 from sim.scheduler import Scheduler
 from sim.streams import SeededEntropy, Streams
@@ -65,6 +67,7 @@ class Field:
         self._streams = streams
         self._on_frame = on_frame
         self._on_state = on_state
+        self._findings = FindingLog(quiet=True)
         self.sites = tuple(self._site(device) for device in population.dcus)
         self._endpoints = {name: endpoint for site in self.sites for name, endpoint in site.endpoints.items()}
         self._schedule_faults()
@@ -89,7 +92,7 @@ class Field:
             utc_offset_s=utc_offset_s(self.world.zone, self._clock.epoch_s()),
             on_frame=self._on_frame,
         )
-        endpoints = {meter.name: self._population.endpoint(meter) for meter in device.meters}
+        endpoints = {meter.name: self._population.endpoint(meter, self._told) for meter in device.meters}
         for endpoint in endpoints.values():
             network.add_meter(endpoint)
         way = self._ways(device)
@@ -103,6 +106,9 @@ class Field:
             on_state=None if self._on_state is None else partial(self._on_state, device),
         )
         return FieldSite(device, dcu, network, way.line, endpoints)
+
+    def _told(self, address: bytes, findings: list[Finding], now_s: float) -> None:
+        self._findings.tell(findings, meter=address_text(address), now_s=now_s)
 
     def _config(self, device: DcuDevice, url: str) -> DcuConfig:
         settings = self.world.concentrator

@@ -270,4 +270,5 @@ def failure_of(error: Exception) -> Failure:
         return Failure(Cause.INTERNAL_ERROR, f"{type(error).__name__}: {error}")
     cause = next((cause for kind, cause in _CAUSES if isinstance(error, kind)), Cause.INTERNAL_ERROR)
     quarantined = isinstance(error, MeterQuarantined)
-    return Failure(cause, error.message, wait_s=error.fields.get("wait_s", 0.0), asked=not quarantined)
+    detail = error.sentence if isinstance(error, RemoteProtocolError) else error.message
+    return Failure(cause, detail, wait_s=error.fields.get("wait_s", 0.0), asked=not quarantined)

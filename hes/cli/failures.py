@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hes.cli.exit_status import ExitStatus, exit_status
-from hes.errors import HesError, spokesman
+from hes.errors import HesError, RemoteProtocolError, spokesman
 
 PROGRAM = "amiloop"
 
@@ -48,6 +48,8 @@ def _say(sentence: str, *, kind: str, status: ExitStatus, fields: dict[str, Any]
 
 
 def _sentence(error: BaseException) -> str:
+    if isinstance(error, RemoteProtocolError):
+        return error.sentence
     if isinstance(error, HesError):
         return error.message
     if isinstance(error, OSError) and error.filename is not None:

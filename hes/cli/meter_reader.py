@@ -121,4 +121,4 @@ def why_not_read(error: AccessDenied | RemoteProtocolError) -> str:
         return f"refused: {code_text(result)}"
     if isinstance(refusal, ExceptionResponse):
         return f"refused: {code_text(refusal.state_error)}, {code_text(refusal.service_error)}"
-    return error.message
+    return error.sentence if isinstance(error, RemoteProtocolError) else error.message

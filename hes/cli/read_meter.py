@@ -63,7 +63,7 @@ async def read_meter(plan: ReadPlan, links: Links, entropy: Entropy, tap: FrameT
 
 async def _converse(plan: ReadPlan, session: Session, entropy: Entropy) -> ReadOutcome:
     dlms, associated = await open_association(plan.connect, session, entropy)
-    outcome = ReadOutcome(associated=associated, findings=[finding.text for finding in associated.findings])
+    outcome = ReadOutcome(associated=associated, findings=[str(finding) for finding in associated.findings])
     await _Reader(dlms, plan, outcome).read_all()
     remark = await release(dlms)
     outcome.findings += [remark] if remark else []

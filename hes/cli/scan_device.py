@@ -188,7 +188,7 @@ class _DeviceScanner:
             raise explained(error, plan) from error
         if self._device.associated is None:
             self._device.associated = associated
-            self._device.findings += [finding.text for finding in associated.findings]
+            self._device.findings += [str(finding) for finding in associated.findings]
         known = self._meter.known_scaler_units if self._meter is not None else {}
         self._meter = MeterReader(dlms, plan.deviation_sign, known)
         return self._meter

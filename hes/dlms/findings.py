@@ -39,6 +39,7 @@ class FindingKind(Enum):
     COUNTER_USED_UP = "counter_used_up"
     UNEXPECTED_ANSWER = "unexpected_answer"
     WRONG_INVOKE_ID = "wrong_invoke_id"
+    AARE_UNEXPECTED = "aare_unexpected"
 
 
 _APPLICATION: Final = "docs/protocols/dlms-application.md"
@@ -67,6 +68,7 @@ CLAUSES: Final[dict[FindingKind, str]] = {
     FindingKind.BLOCK_OUT_OF_TURN: f"IEC 62056-5-3, block transfer ({_ROLES} §3)",
     FindingKind.COUNTER_USED_UP: f"IEC 62056-5-3, invocation counters ({_ROLES} §4)",
     FindingKind.UNEXPECTED_ANSWER: f"IEC 62056-5-3, services and their answers ({_APPLICATION} §3)",
+    FindingKind.AARE_UNEXPECTED: f"IEC 62056-5-3, COSEM-OPEN ({_ROLES} §5)",
     FindingKind.WRONG_INVOKE_ID: f"IEC 62056-5-3, invoke-id-and-priority ({_APPLICATION} §3)",
 }
 

@@ -48,6 +48,7 @@ from hes.dlms.client.settings import ClientSettings
 from hes.dlms.client.short_names import ObjectNames
 from hes.dlms.codes import AttributeResult
 from hes.dlms.cosem.association_sn import sn_object_list_from_value
+from hes.dlms.findings import CLAUSES, FindingKind
 from hes.dlms.obis import Obis
 from hes.dlms.security.hls import challenge_octets_min
 from hes.entropy import Entropy
@@ -259,7 +260,8 @@ class DlmsSession:
         """A transfer that was broken off; the device is told where there is a way to."""
         if event.octets and self._send is not None:
             self._send(event.octets)
-        return RemoteProtocolError(f"the block transfer was broken off: {event.reason}")
+        clause = CLAUSES[FindingKind.BLOCK_TRANSFER_ENDED]
+        return RemoteProtocolError(f"the block transfer was broken off: {event.reason}", clause=clause)
 
     async def _pass_over(self, event: Ignored | Notified, count: int) -> bytes:
         """Wait for the answer behind one that was something else."""
@@ -267,13 +269,15 @@ class DlmsSession:
             self._on_notification(event.notification)
         if self._next_answer is None or count > PASSED_OVER_MAX:
             what = event.reason if isinstance(event, Ignored) else "a notification came instead"
-            raise LinkError(f"the answer does not belong to the request: {what}.")
+            clause = CLAUSES[FindingKind.WRONG_INVOKE_ID]
+            raise LinkError(f"the answer does not belong to the request: {what}.", clause=clause)
         return await self._next_answer()
 
 
 def _expect(event: object, kind: type[EventT]) -> EventT:
     if not isinstance(event, kind):
-        raise RemoteProtocolError(f"{type(event).__name__} came where {kind.__name__} was expected")
+        text = f"{type(event).__name__} came where {kind.__name__} was expected"
+        raise RemoteProtocolError(text, clause=CLAUSES[FindingKind.UNEXPECTED_ANSWER])
     return event
 
 

@@ -310,7 +310,8 @@ class HdlcSession(asyncio.Protocol):
         if self._orphaned:
             self._orphaned = False
         else:
-            self._fail(RemoteProtocolError(f"the answer of {self.peer} has no LLC header (E6 E7 00)."))
+            text = f"the answer of {self.peer} has no LLC header (E6 E7 00)."
+            self._fail(RemoteProtocolError(text, clause=finding.clause))
 
     def _link_changed(self, event: LinkUp | LinkDown) -> None:
         self._orphaned = False

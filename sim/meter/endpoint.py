@@ -28,6 +28,8 @@ ASSOCIATION_IDLE_S = 300.0  # an association in which nobody speaks is given up 
 _MODELS: Final[WeakKeyDictionary[MeterType, LogicalDevice[Meter]]] = WeakKeyDictionary()
 """The model of each kind of meter, found without comparing profiles item by item as `logical_device` has to."""
 
+TellFindings = Callable[[bytes, list[Finding], float], None]
+"""(address of a meter, what its clients did wrong, world time in seconds)."""
 MeterMaker = Callable[[Journal | None, MeterSecurity | None], Meter]
 """(journal, security record) -> the meter that has them."""
 
@@ -35,11 +37,13 @@ MeterMaker = Callable[[Journal | None, MeterSecurity | None], Meter]
 class MeterEndpoint:
     """One meter behind its address."""
 
-    __slots__ = ("_journal", "_last_s", "_make", "_meter", "_security", "_server", "_stays", "address")
+    __slots__ = ("_journal", "_last_s", "_make", "_meter", "_security", "_server", "_stays", "_tell", "address")
 
-    def __init__(self, address: bytes, make: MeterMaker) -> None:
+    def __init__(self, address: bytes, make: MeterMaker, tell: TellFindings | None = None) -> None:
+        """tell: hears what clients do wrong, at once; without it whoever asks takes it with `take_findings`."""
         self.address = address
         self._make = make
+        self._tell = tell
         self._journal: Journal | None = None
         self._security: MeterSecurity | None = None
         self._meter: Meter | None = None
@@ -82,6 +86,8 @@ class MeterEndpoint:
             answer = server.receive(client_sap, apdu, now_epoch_s, at_once=at_once)
         elif server_sap in ALL_STATIONS and goes_to_all(apdu):
             server.receive(client_sap, apdu, now_epoch_s)  # carried out, and never answered
+        if self._tell is not None and server.findings:
+            self._tell(self.address, server.take_findings(), now_epoch_s)
         self._last_s = now_epoch_s
         self._journal, self._security = meter.journal, meter.security_record
         if server.idle and not self._stays:

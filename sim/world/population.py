@@ -13,7 +13,7 @@ from hes.devices import profiles
 from hes.protocols.qgdw376 import TerminalId
 from sim.meter import chance
 from sim.meter.civil import zone as zone_called
-from sim.meter.endpoint import MeterEndpoint
+from sim.meter.endpoint import MeterEndpoint, TellFindings
 from sim.meter.journal import Journal
 from sim.meter.load import DayCache
 from sim.meter.load_shape import load as load_shape_called
@@ -88,9 +88,9 @@ class Population:
         """The meter of a device, untouched unless it is given what was done to it."""
         return Meter(self.meter_type(device.profile, device.shape), device.identity, journal, security)
 
-    def endpoint(self, device: MeterDevice) -> MeterEndpoint:
-        """The meter behind its address; whoever keeps it keeps its journal."""
-        return MeterEndpoint(device.address, partial(self.meter, device))
+    def endpoint(self, device: MeterDevice, tell: TellFindings | None = None) -> MeterEndpoint:
+        """The meter behind its address; whoever keeps it keeps its journal. tell: see `MeterEndpoint`."""
+        return MeterEndpoint(device.address, partial(self.meter, device), tell)
 
     def meter_type(self, profile_name: str, shape_name: str) -> MeterType:
         """What all meters of a profile and a shape share."""

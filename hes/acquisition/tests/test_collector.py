@@ -20,7 +20,8 @@ from hes.acquisition.tests.jumping_loop import run
 from hes.acquisition.tests.session_bench import LoopClock
 from hes.acquisition.tests.test_bundle import BILLING, LOAD, METER
 from hes.devices.archive import Archive, Dcu, DeviceId, Meter
-from hes.errors import AccessDenied, ConfigError, LinkError, StoreError
+from hes.dlms.findings import CLAUSES, FindingKind
+from hes.errors import AccessDenied, ConfigError, LinkError, RemoteProtocolError, StoreError
 from hes.store.store import Attempt, Batch, Missing, PlanOccurrence
 
 EAST = Dcu(device_id=DeviceId(1), name="east", terminal_id="07310001")
@@ -285,6 +286,13 @@ def test_a_collector_without_plans_waits() -> None:
         assert bench.reader.asked == []
 
     run(main())
+
+
+def test_the_attempt_of_a_meter_that_broke_a_rule_says_which() -> None:
+    clause = CLAUSES[FindingKind.UNEXPECTED_ANSWER]
+    failure = failure_of(RemoteProtocolError("APDU C5 does not answer what was asked", clause=clause))
+    assert failure.cause is Cause.PROTOCOL_ERROR
+    assert failure.detail == f"APDU C5 does not answer what was asked [{clause}]"
 
 
 def test_only_an_error_that_says_nothing_of_the_meter_is_ours() -> None:

@@ -194,3 +194,18 @@ def test_the_other_sense_of_deviation_is_turned_for_people_and_left_in_the_raw_o
     assert data_with_sign(nested, -1).value[0].value[9:11] == b"\xff\xc4"
     unknown = moment[:9] + b"\x80\x00\x00"
     assert with_sign(((moment, unknown, 5),), -1) == ((moment[:9] + b"\xff\xc4\x00", unknown, 5),)
+
+
+class SaysAnotherService(MeterOnALink):
+    """Answers every GET with a set-response under the right invoke id."""
+
+    def respond(self, client: int, apdu: bytes) -> bytes | None:
+        return bytes((0xC5, 1, apdu[2], 0)) if apdu[0] == 0xC0 else super().respond(client, apdu)
+
+
+def test_a_meter_that_breaks_a_rule_is_told_of_with_the_rule(capsys: pytest.CaptureFixture[str]) -> None:
+    with SaysAnotherService(TCP, hdlc=False) as meter:
+        status, said = through_main(capsys, meter.url, *LOW, "clock")
+    assert status
+    assert "APDU C5 does not answer what was asked [IEC 62056-5-3, services and their answers" in said
+    assert "docs/protocols/dlms-application.md §3" in said

@@ -23,6 +23,14 @@ from hes.dlms.association import Event, State, step
 from hes.dlms.axdr import Octets
 from hes.dlms.block_transfer import PDU_OCTETS_MAX
 from hes.dlms.client.channel import Channel, PlainObserver
+from hes.dlms.client.clauses import (
+    AUTHENTICATION,
+    NOT_NEGOTIATED,
+    PROTECTION_TOO_WEAK,
+    UNEXPECTED_ANSWER,
+    WRONG_INVOKE_ID,
+    name_clause,
+)
 from hes.dlms.client.events import (
     ActDone,
     Associated,
@@ -198,14 +206,18 @@ class Client(Requests):
         """
         octets = bytes(octets)
         if not octets:
-            raise RemoteProtocolError("an empty APDU", octet_offset=0)
+            raise RemoteProtocolError("an empty APDU", octet_offset=0, clause=UNEXPECTED_ANSWER)
         exchange = self._exchange
         if exchange is not None and octets[:4] == exchange.got_head and self._is_simple and len(octets) > 4:
             self._exchange = None  # the short way of nearly all answers; the data is not walked here
             return Got(data=octets[4:])
-        if octets[0] == ApduTag.GENERAL_BLOCK_TRANSFER:
-            return self._general_block(octets, now_s)
-        event = self._receive_whole(octets)
+        try:
+            if octets[0] == ApduTag.GENERAL_BLOCK_TRANSFER:
+                return self._general_block(octets, now_s)
+            event = self._receive_whole(octets)
+        except RemoteProtocolError as error:
+            name_clause(error)
+            raise
         if self._blocks is not None and self._exchange is None:
             self._blocks.end()  # the server answered in one piece what came in blocks
         return event
@@ -247,14 +259,16 @@ class Client(Requests):
             return Notified(notification=decoded, protected=opened is not None and opened.control.authenticated)
         if isinstance(decoded, apdu.ExceptionResponse | apdu.ConfirmedServiceError):
             return self._refused(decoded)
-        raise RemoteProtocolError(f"a server does not send {type(decoded).__name__}", octet_offset=0)
+        name = type(decoded).__name__
+        raise RemoteProtocolError(f"a server does not send {name}", octet_offset=0, clause=UNEXPECTED_ANSWER)
 
     def _general_block(self, octets: bytes, now_s: float | None) -> ClientEvent:
         """One block; with the last one comes what the whole APDU means."""
         block = apdu.decode(octets)
         assert isinstance(block, apdu.GeneralBlock)
         if not self._cuts:
-            raise RemoteProtocolError("a general block, and none were negotiated", octet_offset=0)
+            text = "a general block, and none were negotiated"
+            raise RemoteProtocolError(text, octet_offset=0, clause=NOT_NEGOTIATED)
         if block.window == 0 and block.number:
             if self._unconfirmed is None:
                 self._unconfirmed = UnconfirmedBlocks()
@@ -339,9 +353,11 @@ class Client(Requests):
         if exchange is None:
             return Ignored(reason="nothing was asked", apdu=plain)
         if self._ciphered and not self._channel.covers(opened):
-            raise SecurityError("the answer is protected less than this association requires")
+            text = "the answer is protected less than this association requires"
+            raise SecurityError(text, clause=PROTECTION_TOO_WEAK)
         if plain[0] != exchange.response_tag:
-            raise RemoteProtocolError(f"APDU {plain[0]:02X} does not answer what was asked", octet_offset=0)
+            text = f"APDU {plain[0]:02X} does not answer what was asked"
+            raise RemoteProtocolError(text, octet_offset=0, clause=UNEXPECTED_ANSWER)
         result = exchange.answer(plain)
         if isinstance(result, bytes):
             return SendNext(octets=self._sent(result))
@@ -426,8 +442,9 @@ class Client(Requests):
         assert self._opening is not None
         try:
             counter = self._opening.check_pass_4(event.data or b"")
-        except RemoteProtocolError:
+        except RemoteProtocolError as error:
             self._fail_hls()
+            error.against(AUTHENTICATION)
             raise
         if opened is not None and opened.invocation_counter == counter:
             self._note(FindingKind.HLS_COUNTER_REUSED, f"pass 4 and the APDU around it share counter {counter}")
@@ -469,19 +486,23 @@ def _send_next(send: tuple[bytes, ...]) -> SendNext:
     return SendNext(octets=send[0], further=send[1:])
 
 
+def _without_id(plain: bytes) -> RemoteProtocolError:
+    return RemoteProtocolError("an answer without its invoke id", octet_offset=len(plain), clause=WRONG_INVOKE_ID)
+
+
 def _other_id(plain: bytes, exchange: Exchange) -> str:
     """Why an answer belongs to another request; "" when it does not. ACCESS has ids of its own."""
     tag, wanted = plain[0], exchange.response_tag
     if tag != ApduTag.ACCESS_RESPONSE and wanted != ApduTag.ACCESS_RESPONSE:
         if len(plain) < 3:
-            raise RemoteProtocolError("an answer without its invoke id", octet_offset=len(plain))
+            raise _without_id(plain)
         if not (plain[2] ^ exchange.invoke) & _INVOKE_ID_MASK:
             return ""
         return f"answer to invoke id {plain[2] & 15}, waiting for {exchange.invoke & 15}"
     if tag != wanted:
         return "answer to another service"
     if len(plain) < 5:
-        raise RemoteProtocolError("an answer without its invoke id", octet_offset=len(plain))
+        raise _without_id(plain)
     received = int.from_bytes(plain[1:5], "big") & apdu.LONG_INVOKE_ID_MASK
     awaited = exchange.invoke & apdu.LONG_INVOKE_ID_MASK
     return "" if received == awaited else f"answer to invoke id {received}, waiting for {awaited}"

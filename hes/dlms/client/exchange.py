@@ -16,6 +16,7 @@ from typing import Final, Protocol, TypeAlias
 from hes.dlms import apdu, axdr
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.block_transfer import BLOCK_HEAD, FIRST_BLOCK_HEAD, Block, Incoming, Outgoing, capacity
+from hes.dlms.client.clauses import BLOCK_OUT_OF_TURN, UNEXPECTED_ANSWER
 from hes.dlms.client.events import (
     AccessDone,
     AccessOutcome,
@@ -61,7 +62,7 @@ class Exchange(Protocol):
 
 
 def unexpected(answer: object) -> RemoteProtocolError:
-    return RemoteProtocolError(f"{type(answer).__name__} does not answer what was asked")
+    return RemoteProtocolError(f"{type(answer).__name__} does not answer what was asked", clause=UNEXPECTED_ANSWER)
 
 
 class GetExchange:
@@ -79,7 +80,7 @@ class GetExchange:
     def answer(self, octets: bytes) -> Step:
         if self.got_head and octets[:4] == self.got_head:  # the data is not walked here
             if len(octets) == 4:
-                raise RemoteProtocolError("an answer without data", octet_offset=4)
+                raise RemoteProtocolError("an answer without data", octet_offset=4, clause=UNEXPECTED_ANSWER)
             return Got(data=octets[4:])
         answer = apdu.decode(octets)
         match answer:
@@ -95,7 +96,9 @@ class GetExchange:
 
     def _list(self, results: tuple[tuple[AttributeResult, bytes], ...]) -> GotList:
         if len(results) != self._count:
-            raise RemoteProtocolError(f"{self._count} attributes were asked for, {len(results)} answered")
+            raise RemoteProtocolError(
+                f"{self._count} attributes were asked for, {len(results)} answered", clause=UNEXPECTED_ANSWER
+            )
         return GotList(results=results)
 
     def _block(self, answer: apdu.GetResponseWithBlock) -> Step:
@@ -113,7 +116,7 @@ class GetExchange:
         if self._count is not None:
             return self._list(apdu.decode_data_results(whole))
         if not whole:
-            raise RemoteProtocolError("an answer without data")
+            raise RemoteProtocolError("an answer without data", clause=UNEXPECTED_ANSWER)
         return Got(data=whole)
 
 
@@ -180,9 +183,11 @@ class SetExchange:
     def _done(self, results: tuple[AttributeResult, ...]) -> SetDone:
         done = SetDone(results=results)
         if len(results) != len(self._attributes):
-            raise RemoteProtocolError(f"{len(self._attributes)} attributes were written, {len(results)} answered")
+            raise RemoteProtocolError(
+                f"{len(self._attributes)} attributes were written, {len(results)} answered", clause=UNEXPECTED_ANSWER
+            )
         if done.succeeded and self._outgoing is not None and not self._outgoing.current.last:
-            raise RemoteProtocolError("success before the last block was sent")
+            raise RemoteProtocolError("success before the last block was sent", clause=BLOCK_OUT_OF_TURN)
         return done
 
 
@@ -246,10 +251,12 @@ class ActionExchange:
 
     def _done(self, done: tuple[ActDone, ...]) -> ActDone | ActListDone:
         if len(done) != len(self._methods):
-            raise RemoteProtocolError(f"{len(self._methods)} methods were invoked, {len(done)} answered")
+            raise RemoteProtocolError(
+                f"{len(self._methods)} methods were invoked, {len(done)} answered", clause=UNEXPECTED_ANSWER
+            )
         succeeded = all(one.succeeded for one in done)
         if succeeded and self._outgoing is not None and not self._outgoing.current.last:
-            raise RemoteProtocolError("success before the last block was sent")
+            raise RemoteProtocolError("success before the last block was sent", clause=BLOCK_OUT_OF_TURN)
         return ActListDone(outcomes=done) if self._as_list else done[0]
 
     def _block(self, answer: apdu.ActionResponseBlock) -> Step:
@@ -288,9 +295,11 @@ class AccessExchange:
             raise unexpected(answer)
         kinds = [KIND_OF_ANSWER[specification.kind] for specification in self._asked.specifications]
         if [kind for kind, _result in answer.results] != kinds:
-            raise RemoteProtocolError(f"{len(kinds)} things were asked for, and others answered")
+            raise RemoteProtocolError(
+                f"{len(kinds)} things were asked for, and others answered", clause=UNEXPECTED_ANSWER
+            )
         if answer.specifications not in (None, self._asked.specifications):
-            raise RemoteProtocolError("the answer describes something that was not asked for")
+            raise RemoteProtocolError("the answer describes something that was not asked for", clause=UNEXPECTED_ANSWER)
         pairs = zip(answer.results, answer.data, strict=True)
         return AccessDone(
             time=answer.time,
@@ -332,9 +341,9 @@ def room(limit: int, head: int) -> int:
 def next_block(outgoing: Outgoing | None, number: int, make: Callable[[int], Block]) -> Block | Ignored:
     """The block after `number`, which the server has acknowledged. Raises RemoteProtocolError when it was not sent."""
     if outgoing is None or number > outgoing.current.number or number < 1:
-        raise RemoteProtocolError(f"block {number} is acknowledged, which was not sent")
+        raise RemoteProtocolError(f"block {number} is acknowledged, which was not sent", clause=BLOCK_OUT_OF_TURN)
     if number < outgoing.current.number:
         return Ignored(reason=f"block {number} was acknowledged before")
     if outgoing.current.last:
-        raise RemoteProtocolError("another block is asked for after the last one")
+        raise RemoteProtocolError("another block is asked for after the last one", clause=BLOCK_OUT_OF_TURN)
     return make(BLOCK_HEAD)

@@ -14,6 +14,7 @@ from hes.dlms import apdu, axdr, ber, data, initiate
 from hes.dlms.acse import Aare, Aarq
 from hes.dlms.apdu import MethodDescriptor
 from hes.dlms.client.channel import Channel
+from hes.dlms.client.clauses import AUTHENTICATION, OPENING, PROTECTION_TOO_WEAK, REFLECTED
 from hes.dlms.client.settings import NO_PAIRS, ClientSettings
 from hes.dlms.codes import AcseDiagnostic, ApduTag, Mechanism
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, REPLY_TO_HLS
@@ -105,34 +106,40 @@ class Opening:
     def _check_accepted(self, aare: Aare) -> None:
         """The AARE fits the AARQ: same context, and HLS exactly when it was asked for."""
         if aare.context != self._settings.context:
-            raise RemoteProtocolError(f"the server accepted another application context: {aare.context!r}")
+            raise RemoteProtocolError(
+                f"the server accepted another application context: {aare.context!r}", clause=OPENING
+            )
         pending = aare.diagnostic == AcseDiagnostic.AUTHENTICATION_REQUIRED
         if pending != self._settings.mechanism.high_level:
             raise SecurityError(
-                f"mechanism {self._settings.mechanism.name} and diagnostic {aare.diagnostic!r} disagree"
+                f"mechanism {self._settings.mechanism.name} and diagnostic {aare.diagnostic!r} disagree", clause=OPENING
             )
         if self._channel.ciphering is not None and aare.responding_ap_title:
             known = self._channel.ciphering.peer_system_title
             if known and known != aare.responding_ap_title:
-                raise SecurityError(f"the server's system title is {aare.responding_ap_title.hex()}, not {known.hex()}")
+                raise SecurityError(
+                    f"the server's system title is {aare.responding_ap_title.hex()}, not {known.hex()}", clause=OPENING
+                )
             self._channel.ciphering.peer_system_title = aare.responding_ap_title
 
     def _granted(self, aare: Aare) -> InitiateResponse:
         user_information = aare.user_information
         if self._channel.ciphered and self._channel.ciphering is not None:
             if not is_protected(user_information):
-                raise SecurityError("the server answered a ciphered proposal in the clear")
+                raise SecurityError("the server answered a ciphered proposal in the clear", clause=PROTECTION_TOO_WEAK)
             opened = self._channel.ciphering.unprotect(user_information)
             if not self._channel.covers_initiate(opened):
-                raise SecurityError("the AARE is protected less than this association requires")
+                raise SecurityError(
+                    "the AARE is protected less than this association requires", clause=PROTECTION_TOO_WEAK
+                )
             user_information = opened.apdu
         granted = initiate.decode(user_information)
         if not isinstance(granted, InitiateResponse):
-            raise RemoteProtocolError("an accepted association without an initiate response")
+            raise RemoteProtocolError("an accepted association without an initiate response", clause=OPENING)
         short_names = self._settings.short_names
         if granted.vaa_name != (VAA_NAME_SN if short_names else VAA_NAME_LN):
             kind = "short" if short_names else "logical"
-            raise RemoteProtocolError(f"VAA name {granted.vaa_name:04X} is not that of {kind} names")
+            raise RemoteProtocolError(f"VAA name {granted.vaa_name:04X} is not that of {kind} names", clause=OPENING)
         return granted
 
     def _hls_proof(self, aare: Aare) -> bytes:
@@ -140,15 +147,17 @@ class Opening:
         settings, ciphering = self._settings, self._channel.ciphering
         challenge = aare.authentication_value
         if aare.mechanism not in (None, settings.mechanism):
-            raise RemoteProtocolError(f"the server wants mechanism {aare.mechanism!r}")
+            raise RemoteProtocolError(f"the server wants mechanism {aare.mechanism!r}", clause=OPENING)
         if not CHALLENGE_OCTETS_MIN <= len(challenge) <= CHALLENGE_OCTETS_MAX:
-            raise RemoteProtocolError(f"a challenge of {len(challenge)} octets")
+            raise RemoteProtocolError(f"a challenge of {len(challenge)} octets", clause=AUTHENTICATION)
         if challenge == self._challenge:
-            raise SecurityError("the server's challenge is the client's own, sent back")
+            raise SecurityError("the server's challenge is the client's own, sent back", clause=REFLECTED)
         title = self._server_title(aare)
         security = settings.security
         if settings.mechanism in TITLED and not title:
-            raise RemoteProtocolError(f"{settings.mechanism.name} without the server's system title")
+            raise RemoteProtocolError(
+                f"{settings.mechanism.name} without the server's system title", clause=AUTHENTICATION
+            )
         self._hls = HlsSide(
             mechanism=settings.mechanism,
             challenge=self._challenge,
@@ -169,7 +178,9 @@ class Opening:
         """As the AARE says, or as it was known before."""
         known = self._settings.security.server_system_title if self._settings.security else None
         if known and aare.responding_ap_title not in (b"", known):
-            raise SecurityError(f"the server's system title is {aare.responding_ap_title.hex()}, not {known.hex()}")
+            raise SecurityError(
+                f"the server's system title is {aare.responding_ap_title.hex()}, not {known.hex()}", clause=OPENING
+            )
         return aare.responding_ap_title or known or b""
 
     def _server_key(self, aare: Aare, title: bytes) -> PublicKey | None:
@@ -184,7 +195,7 @@ class Opening:
                 start, end = ber.read_only(contents, 0, len(contents), ber.OCTET_STRING, "responding AE qualifier")
                 trusted = [read_certificate(octets) for octets in security.authorities]
                 return check_signer(read_certificate(contents[start:end]), title, trusted)
-        raise SecurityError("the server sent no certificate, and its signing key is not known")
+        raise SecurityError("the server sent no certificate, and its signing key is not known", clause=AUTHENTICATION)
 
     def check_pass_4(self, returned: bytes) -> int | None:
         """The counter in the server's proof for our challenge. returned: encoded data of pass 4.
@@ -194,7 +205,7 @@ class Opening:
         assert self._hls is not None
         proof, _end = axdr.decode_value(returned)
         if not isinstance(proof, bytes):
-            raise SecurityError("the server's proof is not an octet-string")
+            raise SecurityError("the server's proof is not an octet-string", clause=AUTHENTICATION)
         return self._hls.check(proof)
 
 

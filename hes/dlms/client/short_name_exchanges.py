@@ -29,6 +29,7 @@ from hes.dlms.apdu import (
     WriteSuccess,
 )
 from hes.dlms.block_transfer import Block, Incoming, Outgoing
+from hes.dlms.client.clauses import BLOCK_OUT_OF_TURN, UNEXPECTED_ANSWER
 from hes.dlms.client.events import ClientEvent, Ignored, ServiceRefused
 from hes.dlms.client.exchange import Step, check_blocks, next_block, room, unexpected
 from hes.dlms.codes import ApduTag, AttributeResult, DataAccessResult
@@ -101,7 +102,9 @@ class ReadExchange:
         if len(results) == 1 != self._count and isinstance(results[0], DataAccessError):
             return ServiceRefused(result=results[0].result)
         if len(results) != self._count:
-            raise RemoteProtocolError(f"{self._count} variables were read, {len(results)} answered")
+            raise RemoteProtocolError(
+                f"{self._count} variables were read, {len(results)} answered", clause=UNEXPECTED_ANSWER
+            )
         outcomes: list[tuple[AttributeResult, bytes]] = []
         for result in results:
             if isinstance(result, ReadData):
@@ -109,7 +112,7 @@ class ReadExchange:
             elif isinstance(result, DataAccessError):
                 outcomes.append((result.result, b""))
             else:
-                raise RemoteProtocolError("a block among other results")
+                raise RemoteProtocolError("a block among other results", clause=BLOCK_OUT_OF_TURN)
         return self._finish(tuple(outcomes))
 
 
@@ -163,9 +166,11 @@ class WriteExchange:
             assert isinstance(results[0], DataAccessError)
             return ServiceRefused(result=results[0].result)
         if len(results) != self._count:
-            raise RemoteProtocolError(f"{self._count} variables were written, {len(results)} answered")
+            raise RemoteProtocolError(
+                f"{self._count} variables were written, {len(results)} answered", clause=UNEXPECTED_ANSWER
+            )
         if self._outgoing is not None and not self._outgoing.current.last and not failed:
-            raise RemoteProtocolError("success before the last block was sent")
+            raise RemoteProtocolError("success before the last block was sent", clause=BLOCK_OUT_OF_TURN)
         return self._finish(tuple([(_written(result), b"") for result in results]))
 
 
@@ -174,4 +179,4 @@ def _written(result: WriteResult) -> AttributeResult:
         return _SUCCESS
     if isinstance(result, DataAccessError):
         return result.result
-    raise RemoteProtocolError("a block number among other results")
+    raise RemoteProtocolError("a block number among other results", clause=BLOCK_OUT_OF_TURN)

@@ -25,6 +25,7 @@ from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import DataAccessResult, Mechanism
 from hes.dlms.cosem.association_ln import object_list_from_value
 from hes.dlms.cosem_time import CosemDateTime, date_time_octets, epoch_s
+from hes.dlms.findings import Finding
 from hes.dlms.obis import Obis
 from hes.dlms.profile_buffer import decode_rows
 from hes.dlms.selective_access import by_entry, by_range
@@ -345,3 +346,16 @@ def test_an_idle_endpoint_makes_no_meter(population: Population) -> None:
     assert not made
     Talk(endpoint, ClientSettings()).associate()
     assert len(made) == 1
+
+
+def test_who_breaks_a_rule_is_told_of_before_the_meter_sleeps_again(population: Population) -> None:
+    told: list[tuple[bytes, str, float]] = []
+
+    def tell(address: bytes, findings: list[Finding], now_s: float) -> None:
+        told.extend((address, finding.kind.value, now_s) for finding in findings)
+
+    endpoint = population.endpoint(population.meters["only-0001"], tell)
+    assert endpoint.ask(16, bytes.fromhex("C001C100080000010000FF0200"), START_S) == bytes.fromhex("D80101")
+    assert not endpoint.is_awake
+    assert told == [(endpoint.address, "no_association", START_S)]
+    assert endpoint.take_findings() == []
