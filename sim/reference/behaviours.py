@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from typing import Final
 
 from hes.dlms import data
-from hes.dlms.cosem.activity_calendar import ActivityCalendar
+from hes.dlms.cosem.calendar.activity_calendar import ActivityCalendar
+from hes.dlms.cosem.calendar.schedule import Schedule
+from hes.dlms.cosem.calendar.script_table import Script, ScriptTable
+from hes.dlms.cosem.calendar.single_action_schedule import SingleActionSchedule, SingleActionState
+from hes.dlms.cosem.calendar.special_days import SpecialDays
+from hes.dlms.cosem.control.limiter import Limiter, LimiterState
+from hes.dlms.cosem.control.monitored_value import AttributeReference
+from hes.dlms.cosem.control.register_monitor import RegisterMonitor, RegisterMonitorState, ThresholdActions
 from hes.dlms.cosem.cosem_object import CosemObject
 from hes.dlms.cosem.generic_object import GenericObject
-from hes.dlms.cosem.image_transfer import ImageTransfer
-from hes.dlms.cosem.image_transfer_state import ImageToActivate
+from hes.dlms.cosem.image.state import ImageToActivate
+from hes.dlms.cosem.image.transfer import ImageTransfer
 from hes.dlms.cosem.inner_calls import ObjectAction, ScriptReference, ServiceId
 from hes.dlms.cosem.interface_classes import CLASSES
-from hes.dlms.cosem.limiter import Limiter, LimiterState
-from hes.dlms.cosem.monitored_value import AttributeReference
-from hes.dlms.cosem.push_settings import Destination, ProtectionType, PushProtection, RepetitionDelay
-from hes.dlms.cosem.push_setup import PushSetup, PushState
-from hes.dlms.cosem.register_monitor import RegisterMonitor, RegisterMonitorState, ThresholdActions
-from hes.dlms.cosem.schedule import Schedule
-from hes.dlms.cosem.script_table import Script, ScriptTable
-from hes.dlms.cosem.single_action_schedule import SingleActionSchedule, SingleActionState
-from hes.dlms.cosem.special_days import SpecialDays
+from hes.dlms.cosem.push.settings import Destination, ProtectionType, PushProtection, RepetitionDelay
+from hes.dlms.cosem.push.setup import PushSetup, PushState
 from hes.dlms.obis import Obis
 from hes.dlms.selective_access import CaptureObject
 from sim.reference import load_profile, objects

@@ -12,7 +12,7 @@ from typing import Final
 
 from hes.clock import Clock
 from hes.dlms.cosem.logical_device import LogicalDevice
-from hes.dlms.cosem.push_setup import PushMessage, outgoing
+from hes.dlms.cosem.push.setup import PushMessage, outgoing
 from sim.reference.meter import ReferenceMeter
 
 SLEEP_S_MAX: Final = 60.0

@@ -7,7 +7,7 @@ from typing import Final
 
 from hes.dlms.cosem.access import SecurityPolicy
 from hes.dlms.cosem.disconnect_control import ControlState
-from hes.dlms.cosem.image_transfer_state import ImageMemory
+from hes.dlms.cosem.image.state import ImageMemory
 from hes.dlms.cosem.object_state import ObjectStates
 from hes.dlms.cosem.security_state import SecurityMemory
 from sim.reference import known_keys

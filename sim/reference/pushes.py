@@ -10,8 +10,8 @@ import structlog
 from hes.clock import Clock
 from hes.dlms import wrapper
 from hes.dlms.cosem.logical_device import LogicalDevice
-from hes.dlms.cosem.push_settings import TransportService
-from hes.dlms.cosem.push_setup import PushMessage, PushSetup
+from hes.dlms.cosem.push.settings import TransportService
+from hes.dlms.cosem.push.setup import PushMessage, PushSetup
 from hes.dlms.server import protect_notification
 from sim.reference.associations import SETUP_OPEN
 from sim.reference.meter import ReferenceMeter

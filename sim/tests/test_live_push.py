@@ -14,7 +14,7 @@ from hes.clock import SystemClock
 from hes.dlms import axdr, data, wrapper
 from hes.dlms.client.settings import ClientSettings
 from hes.dlms.cosem.local_time import UTC
-from hes.dlms.cosem.push_settings import Destination
+from hes.dlms.cosem.push.settings import Destination
 from hes.dlms.obis import Obis
 from interop.meter_process import Offer, Worker, served
 from interop.our_client import OurPeer

@@ -15,8 +15,16 @@ from hes.dlms.cosem.access import (
     SecurityPolicy,
     public_client,
 )
-from hes.dlms.cosem.activity_calendar import ActivityCalendar, CalendarState
 from hes.dlms.cosem.association_ln import AssociationLn, ObjectListElement, object_list_from_value
+from hes.dlms.cosem.calendar.activity_calendar import ActivityCalendar, CalendarState
+from hes.dlms.cosem.calendar.register_activation import ActivationState, RegisterActivation
+from hes.dlms.cosem.calendar.schedule import Schedule, ScheduleEntry
+from hes.dlms.cosem.calendar.script_table import Script, ScriptTable
+from hes.dlms.cosem.calendar.settable_clock import ClockState, SettableClock
+from hes.dlms.cosem.calendar.single_action_schedule import SingleActionSchedule, SingleActionState
+from hes.dlms.cosem.calendar.special_days import SpecialDay, SpecialDays
+from hes.dlms.cosem.captured.register_table import RegisterTable
+from hes.dlms.cosem.captured.stored_profile import ProfileState, StoredProfile
 from hes.dlms.cosem.clock import Clock, date_time_of
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import ActionReply, Attribute, CosemObject, Method, attribute, constant, method
@@ -38,18 +46,10 @@ from hes.dlms.cosem.local_time import UTC, LocalTime
 from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.cosem.object_state import ObjectStates, StatefulObject
 from hes.dlms.cosem.profile_generic import ProfileGeneric, SortMethod, capture_objects_from_value
-from hes.dlms.cosem.register_activation import ActivationState, RegisterActivation
-from hes.dlms.cosem.register_table import RegisterTable
 from hes.dlms.cosem.registers import DataObject, DemandRegister, ExtendedRegister, Register, ScalerUnit
 from hes.dlms.cosem.sap_assignment import SapAssignment, sap_list_from_value
-from hes.dlms.cosem.schedule import Schedule, ScheduleEntry
-from hes.dlms.cosem.script_table import Script, ScriptTable
 from hes.dlms.cosem.security_setup import SecuritySetup, invocation_counter_name, security_policy_from_value
 from hes.dlms.cosem.security_state import SecurityMemory, SecurityState
-from hes.dlms.cosem.settable_clock import ClockState, SettableClock
-from hes.dlms.cosem.single_action_schedule import SingleActionSchedule, SingleActionState
-from hes.dlms.cosem.special_days import SpecialDay, SpecialDays
-from hes.dlms.cosem.stored_profile import ProfileState, StoredProfile
 from hes.dlms.selective_access import CaptureObject
 
 __all__ = [

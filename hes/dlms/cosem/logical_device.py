@@ -17,18 +17,18 @@ from hes.dlms.cosem import device_time
 from hes.dlms.cosem.access import EVERYONE, READERS, ClientAccess, Role
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, AssociationLn, encode_object_list, visible
 from hes.dlms.cosem.association_sn import AssociationSn
+from hes.dlms.cosem.calendar.settable_clock import SettableClock
 from hes.dlms.cosem.clock import CLOCK_LOGICAL_NAME, Clock
 from hes.dlms.cosem.context import Context
+from hes.dlms.cosem.control.parameter_monitor import ParameterMonitor
 from hes.dlms.cosem.cosem_object import CosemObject
 from hes.dlms.cosem.device_time import Timekeeper, WorldTime
 from hes.dlms.cosem.inner_calls import INNER_CALLS_MAX, INNER_DEPTH_MAX, InnerContext, ObjectAction, perform
 from hes.dlms.cosem.object_state import ObjectStates, StatefulObject
-from hes.dlms.cosem.parameter_monitor import ParameterMonitor
 from hes.dlms.cosem.registers import DataObject
 from hes.dlms.cosem.sap_assignment import SapAssignment
 from hes.dlms.cosem.security_setup import SecuritySetup, invocation_counter
 from hes.dlms.cosem.security_state import SecurityState
-from hes.dlms.cosem.settable_clock import SettableClock
 from hes.dlms.cosem.short_names import ShortNames
 from hes.dlms.data import Data, Tag
 from hes.dlms.obis import Obis

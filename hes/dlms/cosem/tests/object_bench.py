@@ -12,7 +12,7 @@ from hes.dlms.cosem import (
     ObjectStates,
     Role,
 )
-from hes.dlms.cosem.image_transfer_state import ImageMemory
+from hes.dlms.cosem.image.state import ImageMemory
 from hes.dlms.obis import Obis
 
 NOW_S = 1_734_264_000.0  # 2024-12-15 12:00:00 UTC, a Sunday

@@ -21,31 +21,36 @@ from hes.dlms.cosem import (
     ScriptReference,
     ServiceId,
 )
-from hes.dlms.cosem.account import Account
-from hes.dlms.cosem.account_values import AccountState
-from hes.dlms.cosem.activity_calendar import ActivityCalendar
-from hes.dlms.cosem.arbitrator import Arbitrator, ArbitratorState
-from hes.dlms.cosem.array_manager import ArrayManager, ArrayManagerState, ManagedArray
-from hes.dlms.cosem.averaging import AveragingDemandRegister, MaximumRegister
-from hes.dlms.cosem.charge import Charge, ChargeState
-from hes.dlms.cosem.compact_data import CaptureMethod, CompactData, CompactDataState, template_row
-from hes.dlms.cosem.credit import Credit
-from hes.dlms.cosem.credit_rules import CreditState
-from hes.dlms.cosem.function_control import FunctionControl, FunctionControlState, MeterFunction
-from hes.dlms.cosem.image_transfer import ImageTransfer
-from hes.dlms.cosem.image_transfer_state import ImageMemory, ImageToActivate
+from hes.dlms.cosem.calendar.activity_calendar import ActivityCalendar
+from hes.dlms.cosem.calendar.register_activation import RegisterActivation
+from hes.dlms.cosem.calendar.schedule import Schedule
+from hes.dlms.cosem.calendar.script_table import Script, ScriptTable
+from hes.dlms.cosem.calendar.settable_clock import SettableClock
+from hes.dlms.cosem.calendar.single_action_schedule import SingleActionSchedule, SingleActionState
+from hes.dlms.cosem.calendar.special_days import SpecialDays
+from hes.dlms.cosem.captured.averaging import AveragingDemandRegister, MaximumRegister
+from hes.dlms.cosem.captured.compact_data import CaptureMethod, CompactData, CompactDataState, template_row
+from hes.dlms.cosem.captured.status_mapping import MappingTable, StatusMapping
+from hes.dlms.cosem.captured.stored_profile import ProfileState, StoredProfile
+from hes.dlms.cosem.control.arbitrator import Arbitrator, ArbitratorState
+from hes.dlms.cosem.control.array_manager import ArrayManager, ArrayManagerState, ManagedArray
+from hes.dlms.cosem.control.function_control import FunctionControl, FunctionControlState, MeterFunction
+from hes.dlms.cosem.control.limiter import Limiter, LimiterState
+from hes.dlms.cosem.control.monitored_value import AttributeReference
+from hes.dlms.cosem.control.parameter_monitor import ParameterMonitor, ParameterMonitorState
+from hes.dlms.cosem.control.port_protection import PortProtection, PortProtectionState
+from hes.dlms.cosem.control.register_monitor import RegisterMonitor, RegisterMonitorState, ThresholdActions
+from hes.dlms.cosem.image.state import ImageMemory, ImageToActivate
+from hes.dlms.cosem.image.transfer import ImageTransfer
 from hes.dlms.cosem.interface_classes import CLASSES
-from hes.dlms.cosem.limiter import Limiter, LimiterState
-from hes.dlms.cosem.monitored_value import AttributeReference
-from hes.dlms.cosem.parameter_monitor import ParameterMonitor, ParameterMonitorState
-from hes.dlms.cosem.port_protection import PortProtection, PortProtectionState
-from hes.dlms.cosem.push_settings import ProtectionType, PushProtection
-from hes.dlms.cosem.push_setup import PushSetup, PushState
-from hes.dlms.cosem.register_activation import RegisterActivation
-from hes.dlms.cosem.register_monitor import RegisterMonitor, RegisterMonitorState, ThresholdActions
-from hes.dlms.cosem.schedule import Schedule
-from hes.dlms.cosem.script_table import Script, ScriptTable
-from hes.dlms.cosem.settable_clock import SettableClock
+from hes.dlms.cosem.payment.account import Account
+from hes.dlms.cosem.payment.account_values import AccountState
+from hes.dlms.cosem.payment.charge import Charge, ChargeState
+from hes.dlms.cosem.payment.credit import Credit
+from hes.dlms.cosem.payment.credit_rules import CreditState
+from hes.dlms.cosem.payment.token_gateway import TokenGateway, TokenOutcome, TokenStatus
+from hes.dlms.cosem.push.settings import ProtectionType, PushProtection
+from hes.dlms.cosem.push.setup import PushSetup, PushState
 from hes.dlms.cosem.setup_objects import (
     Counters,
     G3MacSetup,
@@ -56,12 +61,7 @@ from hes.dlms.cosem.setup_objects import (
     NtpSetup,
     SetupObject,
 )
-from hes.dlms.cosem.single_action_schedule import SingleActionSchedule, SingleActionState
-from hes.dlms.cosem.special_days import SpecialDays
-from hes.dlms.cosem.status_mapping import MappingTable, StatusMapping
-from hes.dlms.cosem.stored_profile import ProfileState, StoredProfile
 from hes.dlms.cosem.tests.test_time_windows import NIGHTLY
-from hes.dlms.cosem.token_gateway import TokenGateway, TokenOutcome, TokenStatus
 from hes.dlms.obis import Obis
 from hes.dlms.selective_access import CaptureObject
 

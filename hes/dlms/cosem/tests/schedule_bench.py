@@ -3,9 +3,9 @@
 from hes.dlms import data
 from hes.dlms.codes import DataAccessResult
 from hes.dlms.cosem import DataObject, ObjectAction, ScriptReference, ServiceId
-from hes.dlms.cosem.date_patterns import civil_s
-from hes.dlms.cosem.script_table import Script, ScriptTable
-from hes.dlms.cosem.settable_clock import ClockState, SettableClock, local_time_of
+from hes.dlms.cosem.calendar.date_patterns import civil_s
+from hes.dlms.cosem.calendar.script_table import Script, ScriptTable
+from hes.dlms.cosem.calendar.settable_clock import ClockState, SettableClock, local_time_of
 from hes.dlms.cosem.tests.object_bench import ObjectBench
 from hes.dlms.cosem_time import date_time_octets
 from hes.dlms.obis import Obis

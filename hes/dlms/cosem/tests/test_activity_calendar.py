@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult, DataAccessResult
-from hes.dlms.cosem.activity_calendar import ACTIVITY_CALENDAR_NAME, ActivityCalendar, CalendarState
-from hes.dlms.cosem.calendar_tables import (
+from hes.dlms.cosem.calendar.activity_calendar import ACTIVITY_CALENDAR_NAME, ActivityCalendar, CalendarState
+from hes.dlms.cosem.calendar.date_patterns import DAY_S, DatePattern, date_of, day_number
+from hes.dlms.cosem.calendar.special_days import SpecialDay, SpecialDays, day_id_on
+from hes.dlms.cosem.calendar.tables import (
     Calendar,
     Day,
     DayAction,
@@ -19,8 +21,6 @@ from hes.dlms.cosem.calendar_tables import (
     next_switch,
     season_at,
 )
-from hes.dlms.cosem.date_patterns import DAY_S, DatePattern, date_of, day_number
-from hes.dlms.cosem.special_days import SpecialDay, SpecialDays, day_id_on
 from hes.dlms.cosem.tests.gurux_values import read_by_gurux
 from hes.dlms.cosem.tests.schedule_bench import bench, script
 from hes.dlms.cosem_time import CosemDateTime, date_time_octets

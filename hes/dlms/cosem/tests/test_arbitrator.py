@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem import ScriptReference
-from hes.dlms.cosem.arbitrator import Arbitrator, ArbitratorState, request, winner
+from hes.dlms.cosem.control.arbitrator import Arbitrator, ArbitratorState, request, winner
 from hes.dlms.cosem.tests.object_bench import ObjectBench
 from hes.dlms.cosem.tests.test_limiter import SCRIPTS, DisconnectScripts, relay
 from hes.dlms.obis import Obis

@@ -3,8 +3,8 @@ import pytest
 from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult
 from hes.dlms.cosem import ClientAccess, Context, DataObject, Role
-from hes.dlms.cosem.array_manager import ArrayManager, ArrayManagerState, ManagedArray
-from hes.dlms.cosem.monitored_value import AttributeReference
+from hes.dlms.cosem.control.array_manager import ArrayManager, ArrayManagerState, ManagedArray
+from hes.dlms.cosem.control.monitored_value import AttributeReference
 from hes.dlms.cosem.tests.object_bench import NOW_S, ObjectBench, number
 from hes.dlms.obis import Obis
 from hes.dlms.tests.bench_meter import COLUMNS, LOAD_PROFILE, ROWS, objects

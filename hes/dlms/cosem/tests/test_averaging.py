@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hes.dlms import data
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem import Clock, ScalerUnit
-from hes.dlms.cosem.averaging import AveragingDemandRegister, AveragingState, MaximumRegister, boundaries
+from hes.dlms.cosem.captured.averaging import AveragingDemandRegister, AveragingState, MaximumRegister, boundaries
 from hes.dlms.cosem.clock import NO_DATE_TIME
 from hes.dlms.cosem.local_time import UTC
 from hes.dlms.cosem.tests.object_bench import NOW_S, ObjectBench

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from hes.dlms import axdr, compact_array, data
 from hes.dlms.codes import ActionResult, DataAccessResult
-from hes.dlms.cosem.compact_data import (
+from hes.dlms.cosem.captured.compact_data import (
     CaptureMethod,
     CompactData,
     CompactDataState,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hes.dlms.cosem import credit_rules as rules
-from hes.dlms.cosem.credit_rules import (
+from hes.dlms.cosem.payment import credit_rules as rules
+from hes.dlms.cosem.payment.credit_rules import (
     AMOUNT_MIN,
     TRANSITIONS,
     CreditState,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hes.dlms.cosem.date_patterns import (
+from hes.dlms.cosem.calendar.date_patterns import (
     DAY_S,
     DatePattern,
     TimePattern,

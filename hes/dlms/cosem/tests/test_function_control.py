@@ -2,7 +2,7 @@ from gurux_dlms.objects import GXDLMSFunctionControl
 
 from hes.dlms import data
 from hes.dlms.codes import ActionResult, DataAccessResult
-from hes.dlms.cosem.function_control import FunctionControl, FunctionControlState, MeterFunction
+from hes.dlms.cosem.control.function_control import FunctionControl, FunctionControlState, MeterFunction
 from hes.dlms.cosem.tests.object_bench import ObjectBench
 from hes.dlms.obis import Obis
 

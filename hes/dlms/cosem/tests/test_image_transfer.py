@@ -1,7 +1,7 @@
 from hes.dlms import data
 from hes.dlms.codes import ActionResult, DataAccessResult
-from hes.dlms.cosem.image_transfer import ImageTransfer
-from hes.dlms.cosem.image_transfer_state import ImageToActivate
+from hes.dlms.cosem.image.state import ImageToActivate
+from hes.dlms.cosem.image.transfer import ImageTransfer
 from hes.dlms.cosem.tests.object_bench import ObjectBench
 
 IMAGE = "0.0.44.0.0.255"

@@ -9,8 +9,7 @@ from hes.dlms.client import Client
 from hes.dlms.client.events import ActDone, Associated, Got, SendNext, SetDone
 from hes.dlms.client.settings import ClientSettings
 from hes.dlms.cosem import ClientAccess, LogicalDevice, Role
-from hes.dlms.cosem.image_transfer import IMAGE_TRANSFER_NAME, ImageTransfer
-from hes.dlms.cosem.image_transfer_plan import (
+from hes.dlms.cosem.image.plan import (
     BLOCK_TRANSFER,
     Done,
     GivenUp,
@@ -20,7 +19,8 @@ from hes.dlms.cosem.image_transfer_plan import (
     ReadAttribute,
     WriteAttribute,
 )
-from hes.dlms.cosem.image_transfer_state import ImageToActivate, ImageTransferStatus
+from hes.dlms.cosem.image.state import ImageToActivate, ImageTransferStatus
+from hes.dlms.cosem.image.transfer import IMAGE_TRANSFER_NAME, ImageTransfer
 from hes.dlms.cosem.tests.object_bench import NOW_S, Meter
 from hes.dlms.server import Server
 from hes.dlms.xdlms.common import AttributeDescriptor, MethodDescriptor

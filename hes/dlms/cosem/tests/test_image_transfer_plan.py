@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from hes.dlms import axdr
 from hes.dlms.codes import ActionResult, DataAccessResult
-from hes.dlms.cosem import image_transfer_state as machine
-from hes.dlms.cosem.image_transfer_plan import (
+from hes.dlms.cosem.image import state as machine
+from hes.dlms.cosem.image.plan import (
     Done,
     GivenUp,
     ImageTransferPlan,
@@ -16,7 +16,7 @@ from hes.dlms.cosem.image_transfer_plan import (
     ReadAttribute,
     WriteAttribute,
 )
-from hes.dlms.cosem.image_transfer_state import (
+from hes.dlms.cosem.image.state import (
     ImageMemory,
     ImageToActivate,
     ImageTransferState,

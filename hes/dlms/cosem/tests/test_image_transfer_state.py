@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from hes.dlms.codes import ActionResult
-from hes.dlms.cosem import image_transfer_state as machine
-from hes.dlms.cosem.image_transfer_state import (
+from hes.dlms.cosem.image import state as machine
+from hes.dlms.cosem.image.state import (
     TRANSITIONS,
     Event,
     ImageMemory,

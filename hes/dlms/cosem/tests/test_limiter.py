@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem import Clock, ControlState, DisconnectControl, Move, ScriptReference, method
+from hes.dlms.cosem.control.limiter import EmergencyProfile, Limiter, LimiterState, observe
+from hes.dlms.cosem.control.monitored_value import AttributeReference
 from hes.dlms.cosem.cosem_object import CosemObject
 from hes.dlms.cosem.inner_calls import ObjectAction, ServiceId
 from hes.dlms.cosem.interface_classes import CLASSES
-from hes.dlms.cosem.limiter import EmergencyProfile, Limiter, LimiterState, observe
 from hes.dlms.cosem.local_time import UTC
-from hes.dlms.cosem.monitored_value import AttributeReference
 from hes.dlms.cosem.tests.object_bench import NOW_S, ObjectBench, number
 from hes.dlms.obis import Obis
 

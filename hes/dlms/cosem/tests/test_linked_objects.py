@@ -3,19 +3,19 @@
 from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem import Clock, ControlState, ObjectAction, ScriptReference, ServiceId
-from hes.dlms.cosem.image_transfer import ImageTransfer
-from hes.dlms.cosem.image_transfer_state import ImageToActivate
-from hes.dlms.cosem.limiter import Limiter, LimiterState
-from hes.dlms.cosem.monitored_value import AttributeReference
-from hes.dlms.cosem.parameter_monitor import ParameterMonitor, ParameterMonitorState
-from hes.dlms.cosem.push_setup import PushSetup, PushState, outgoing
-from hes.dlms.cosem.script_table import Script, ScriptTable
-from hes.dlms.cosem.single_action_schedule import (
+from hes.dlms.cosem.calendar.script_table import Script, ScriptTable
+from hes.dlms.cosem.calendar.single_action_schedule import (
     ExecutionTime,
     ScheduleType,
     SingleActionSchedule,
     SingleActionState,
 )
+from hes.dlms.cosem.control.limiter import Limiter, LimiterState
+from hes.dlms.cosem.control.monitored_value import AttributeReference
+from hes.dlms.cosem.control.parameter_monitor import ParameterMonitor, ParameterMonitorState
+from hes.dlms.cosem.image.state import ImageToActivate
+from hes.dlms.cosem.image.transfer import ImageTransfer
+from hes.dlms.cosem.push.setup import PushSetup, PushState, outgoing
 from hes.dlms.cosem.tests.object_bench import ObjectBench, number
 from hes.dlms.cosem.tests.test_limiter import LIMITER, POWER, RELAY, WATCHED, relay
 from hes.dlms.obis import Obis

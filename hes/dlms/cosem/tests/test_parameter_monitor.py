@@ -4,10 +4,10 @@ from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem import Clock, ObjectAction, ServiceId
 from hes.dlms.cosem.clock import NO_DATE_TIME
-from hes.dlms.cosem.limiter import Limiter, LimiterState
+from hes.dlms.cosem.control.limiter import Limiter, LimiterState
+from hes.dlms.cosem.control.monitored_value import AttributeReference
+from hes.dlms.cosem.control.parameter_monitor import ParameterMonitor, ParameterMonitorState
 from hes.dlms.cosem.local_time import UTC
-from hes.dlms.cosem.monitored_value import AttributeReference
-from hes.dlms.cosem.parameter_monitor import ParameterMonitor, ParameterMonitorState
 from hes.dlms.cosem.tests.gurux_octets import gurux_octets
 from hes.dlms.cosem.tests.object_bench import NOW_S, ObjectBench
 from hes.dlms.obis import Obis

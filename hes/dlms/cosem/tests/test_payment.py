@@ -8,8 +8,11 @@ from gurux_dlms.objects import GXDLMSAccount, GXDLMSCharge, GXDLMSCredit, GXDLMS
 from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem import Clock
-from hes.dlms.cosem.account import Account
-from hes.dlms.cosem.account_values import (
+from hes.dlms.cosem.clock import NO_DATE_TIME
+from hes.dlms.cosem.control.monitored_value import AttributeReference
+from hes.dlms.cosem.local_time import UTC
+from hes.dlms.cosem.payment.account import Account
+from hes.dlms.cosem.payment.account_values import (
     AccountState,
     AccountStatus,
     CollectionRule,
@@ -17,17 +20,14 @@ from hes.dlms.cosem.account_values import (
     PaymentMode,
     TokenShare,
 )
-from hes.dlms.cosem.charge import Charge, ChargeState, ChargeType, UnitCharge
-from hes.dlms.cosem.clock import NO_DATE_TIME
-from hes.dlms.cosem.credit import Credit
-from hes.dlms.cosem.credit_rules import CreditState, CreditStatus, CreditType
-from hes.dlms.cosem.local_time import UTC
-from hes.dlms.cosem.monitored_value import AttributeReference
+from hes.dlms.cosem.payment.charge import Charge, ChargeState, ChargeType, UnitCharge
+from hes.dlms.cosem.payment.credit import Credit
+from hes.dlms.cosem.payment.credit_rules import CreditState, CreditStatus, CreditType
+from hes.dlms.cosem.payment.token_gateway import TokenDelivery, TokenGateway, TokenOutcome, TokenStatus
 from hes.dlms.cosem.tests.gurux_octets import gurux_octets
 from hes.dlms.cosem.tests.object_bench import NOW_S, ObjectBench
 from hes.dlms.cosem.tests.test_limiter import RELAY, relay
 from hes.dlms.cosem.tests.test_time_windows import pattern
-from hes.dlms.cosem.token_gateway import TokenDelivery, TokenGateway, TokenOutcome, TokenStatus
 from hes.dlms.obis import Obis
 
 ACCOUNT, TOKEN, EMERGENCY = "0.0.19.0.0.255", "0.0.19.10.0.255", "0.0.19.10.1.255"

@@ -2,7 +2,7 @@ import pytest
 
 from hes.dlms import data
 from hes.dlms.codes import ActionResult, DataAccessResult
-from hes.dlms.cosem.port_protection import PortProtection, PortProtectionState, ProtectionMode
+from hes.dlms.cosem.control.port_protection import PortProtection, PortProtectionState, ProtectionMode
 from hes.dlms.cosem.tests.object_bench import ObjectBench
 from hes.dlms.obis import Obis
 

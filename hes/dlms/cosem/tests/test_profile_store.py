@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hes.dlms import axdr, data
 from hes.dlms.cosem import SortMethod
-from hes.dlms.cosem.profile_store import (
+from hes.dlms.cosem.captured.profile_store import (
     StoredRow,
     column,
     compressed,

@@ -3,9 +3,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hes.dlms.cosem import push_schedule as machine
-from hes.dlms.cosem.push_schedule import PENDING_MAX, Queue
-from hes.dlms.cosem.push_settings import OperationMethod, RepetitionDelay
+from hes.dlms.cosem.push import schedule as machine
+from hes.dlms.cosem.push.schedule import PENDING_MAX, Queue
+from hes.dlms.cosem.push.settings import OperationMethod, RepetitionDelay
 
 ANSWERED = OperationMethod.CONFIRMED
 FIXED = RepetitionDelay(30)

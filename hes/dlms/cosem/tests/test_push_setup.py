@@ -8,7 +8,7 @@ from hes.dlms import apdu, axdr, data
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem import Clock
 from hes.dlms.cosem.clock import NO_DATE_TIME
-from hes.dlms.cosem.push_settings import (
+from hes.dlms.cosem.push.settings import (
     Destination,
     MessageType,
     OperationMethod,
@@ -17,11 +17,11 @@ from hes.dlms.cosem.push_settings import (
     RepetitionDelay,
     TransportService,
 )
-from hes.dlms.cosem.push_setup import PushSetup, PushState, outgoing
+from hes.dlms.cosem.push.setup import PushSetup, PushState, outgoing
+from hes.dlms.cosem.push.time_windows import TimeWindow
 from hes.dlms.cosem.tests.gurux_octets import gurux_octets
 from hes.dlms.cosem.tests.object_bench import NOW_S, ObjectBench, number
 from hes.dlms.cosem.tests.test_time_windows import NIGHTLY
-from hes.dlms.cosem.time_windows import TimeWindow
 from hes.dlms.obis import Obis
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED
 from hes.dlms.selective_access import CaptureObject

@@ -6,14 +6,14 @@ from gurux_dlms.objects import GXDLMSRegisterActivation
 from hes.dlms import data
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem import ObjectAction, Register, ScalerUnit, ServiceId
-from hes.dlms.cosem.register_activation import (
+from hes.dlms.cosem.calendar.register_activation import (
     ActivationState,
     AssignedRegister,
     Mask,
     RegisterActivation,
     counts,
 )
-from hes.dlms.cosem.script_table import Script, ScriptTable
+from hes.dlms.cosem.calendar.script_table import Script, ScriptTable
 from hes.dlms.cosem.tests.gurux_values import read_by_gurux
 from hes.dlms.cosem.tests.object_bench import ObjectBench
 from hes.dlms.obis import Obis

@@ -1,8 +1,8 @@
 from hes.dlms import axdr, data
 from hes.dlms.codes import DataAccessResult
 from hes.dlms.cosem import ScriptReference
-from hes.dlms.cosem.monitored_value import AttributeReference
-from hes.dlms.cosem.register_monitor import RegisterMonitor, RegisterMonitorState, ThresholdActions
+from hes.dlms.cosem.control.monitored_value import AttributeReference
+from hes.dlms.cosem.control.register_monitor import RegisterMonitor, RegisterMonitorState, ThresholdActions
 from hes.dlms.cosem.tests.object_bench import ObjectBench, number
 from hes.dlms.cosem.tests.test_limiter import POWER, SCRIPTS, DisconnectScripts, power, relay
 from hes.dlms.obis import Obis

@@ -3,7 +3,7 @@
 from hes.dlms import data
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem import ScalerUnit
-from hes.dlms.cosem.register_table import CellDefinition, RegisterTable
+from hes.dlms.cosem.captured.register_table import CellDefinition, RegisterTable
 from hes.dlms.cosem.tests.object_bench import ObjectBench, number
 from hes.dlms.obis import Obis
 

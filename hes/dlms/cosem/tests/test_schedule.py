@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult, DataAccessResult
-from hes.dlms.cosem.date_patterns import DatePattern
-from hes.dlms.cosem.schedule import VALIDITY_FOR_EVER, Schedule, ScheduleEntry, in_range
-from hes.dlms.cosem.special_days import SpecialDay, SpecialDays
+from hes.dlms.cosem.calendar.date_patterns import DatePattern
+from hes.dlms.cosem.calendar.schedule import VALIDITY_FOR_EVER, Schedule, ScheduleEntry, in_range
+from hes.dlms.cosem.calendar.special_days import SpecialDay, SpecialDays
 from hes.dlms.cosem.tests.schedule_bench import bench, script
 from hes.dlms.cosem_time import date_time_octets
 

@@ -8,7 +8,7 @@ from gurux_dlms.objects.enums import ScriptActionType
 from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem import ObjectAction, Role, ServiceId
-from hes.dlms.cosem.script_table import Script, ScriptTable
+from hes.dlms.cosem.calendar.script_table import Script, ScriptTable
 from hes.dlms.cosem.tests.gurux_octets import gurux_octets
 from hes.dlms.cosem.tests.object_bench import ObjectBench, number
 from hes.dlms.obis import Obis

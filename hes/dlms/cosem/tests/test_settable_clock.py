@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hes.dlms import axdr, cosem_time, data
 from hes.dlms.codes import ActionResult, DataAccessResult
+from hes.dlms.cosem.calendar.settable_clock import ClockState, SettableClock, local_time_of
 from hes.dlms.cosem.object_state import StatefulObject
-from hes.dlms.cosem.settable_clock import ClockState, SettableClock, local_time_of
 from hes.dlms.cosem.tests.object_bench import NOW_S, ObjectBench
 from hes.dlms.cosem_time import CosemDateTime
 

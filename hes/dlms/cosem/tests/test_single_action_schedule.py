@@ -6,7 +6,7 @@ from gurux_dlms.objects import GXDLMSActionSchedule
 
 from hes.dlms import axdr, data
 from hes.dlms.codes import DataAccessResult
-from hes.dlms.cosem.single_action_schedule import (
+from hes.dlms.cosem.calendar.single_action_schedule import (
     ExecutionTime,
     ScheduleType,
     SingleActionSchedule,

@@ -6,7 +6,7 @@ from gurux_dlms.objects import GXDLMSSpecialDaysTable
 
 from hes.dlms import data
 from hes.dlms.codes import ActionResult, DataAccessResult
-from hes.dlms.cosem.special_days import SPECIAL_DAYS_NAME, SpecialDay, SpecialDays, special_day_of
+from hes.dlms.cosem.calendar.special_days import SPECIAL_DAYS_NAME, SpecialDay, SpecialDays, special_day_of
 from hes.dlms.cosem.tests.gurux_values import read_by_gurux
 from hes.dlms.cosem.tests.object_bench import ObjectBench
 

@@ -2,7 +2,7 @@ import pytest
 
 from hes.dlms import axdr, data
 from hes.dlms.codes import DataAccessResult
-from hes.dlms.cosem.status_mapping import MappingTable, StatusEntry, StatusMapping, mapped, status_bits
+from hes.dlms.cosem.captured.status_mapping import MappingTable, StatusEntry, StatusMapping, mapped, status_bits
 from hes.dlms.cosem.tests.object_bench import ObjectBench
 from hes.dlms.obis import Obis
 from hes.errors import RemoteProtocolError

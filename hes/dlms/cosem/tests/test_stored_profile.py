@@ -7,7 +7,7 @@ from gurux_dlms.objects import GXDLMSProfileGeneric
 from hes.dlms import axdr, cosem_time, data, selective_access
 from hes.dlms.codes import ActionResult, DataAccessResult
 from hes.dlms.cosem import CaptureObject, DataObject, SortMethod
-from hes.dlms.cosem.stored_profile import NO_OBJECT, ProfileState, StoredProfile
+from hes.dlms.cosem.captured.stored_profile import NO_OBJECT, ProfileState, StoredProfile
 from hes.dlms.cosem.tests.gurux_values import read_by_gurux
 from hes.dlms.cosem.tests.object_bench import number
 from hes.dlms.cosem.tests.schedule_bench import bench

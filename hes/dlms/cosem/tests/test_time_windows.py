@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hes.dlms.cosem.time_windows import (
+from hes.dlms.cosem.push.time_windows import (
     TimeWindow,
     is_open,
     next_match,

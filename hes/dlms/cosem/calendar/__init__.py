@@ -1,0 +1,1 @@
+"""Calendar: what a meter does by its own time."""

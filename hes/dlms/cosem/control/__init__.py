@@ -1,0 +1,1 @@
+"""Control: what watches, limits and permits."""

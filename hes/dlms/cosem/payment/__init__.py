@@ -1,0 +1,1 @@
+"""Payment: who owes, what is left, tokens."""

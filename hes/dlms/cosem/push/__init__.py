@@ -1,0 +1,1 @@
+"""Push: messages a meter sends on its own."""
