@@ -22,7 +22,10 @@ PlainObserver = Callable[[bool, bytes], None]
 
 
 class Channel:
-    """The protection of one association. ciphering: None without keys. ciphered: whether APDUs go protected."""
+    """The protection of one association. ciphering: None without keys. ciphered: whether APDUs go protected.
+
+    protect_usual, open_usual: those of `ciphering` where `protect` and `unprotect` would do no more than they do.
+    """
 
     def __init__(
         self,
@@ -35,6 +38,10 @@ class Channel:
         self.ciphering = _ciphering_of(security, send_counter, entropy)
         self.ciphered = security is not None and security.ciphered
         self._on_plain = on_plain
+        self.protect_usual: Callable[[bytes], bytes] | None = None
+        self.open_usual: Callable[[bytes], bytes | None] | None = None
+        if self.ciphering is not None and security is not None and on_plain is None and _is_usual(security):
+            self.protect_usual, self.open_usual = self.ciphering.protect_usual, self.ciphering.open_usual
 
     def protect(self, plain: bytes, *, dedicated: bool) -> bytes:
         """`plain` as it goes out. dedicated: under the association's own key, if it has one."""
@@ -65,6 +72,11 @@ class Channel:
             self._on_plain(False, opened.apdu)  # noqa: FBT003 - the observer's own signature
         return opened.apdu, opened
 
+    def as_usual(self, octets: bytes, plain: bytes) -> Unprotected:
+        """How the `octets` were protected that `open_usual` has opened."""
+        assert self.ciphering is not None
+        return self.ciphering.as_usual(octets, plain)
+
     def covers(self, opened: Unprotected | None) -> bool:
         """Whether what came is protected as this association requires."""
         security = self.security
@@ -94,6 +106,13 @@ class Channel:
         )
         overhead += 2 * (len(ciphering.date_time) + len(ciphering.other_information))
         return max(plain_limit(pdu_octets_max, ciphered=False) - overhead, 0)
+
+
+def _is_usual(security: ClientSecurity) -> bool:
+    """Whether requests go as `Ciphering.protect_usual` makes them, and answers of that form are good enough."""
+    if not security.ciphered or security.dedicated or security.signed or security.response_signed:
+        return False
+    return security.style is CipheringStyle.SERVICE_SPECIFIC and security.control.covers(security.required_control)
 
 
 _WITHOUT_HEAD: Final = (CipheringStyle.SERVICE_SPECIFIC, CipheringStyle.GENERAL_GLO, CipheringStyle.GENERAL_DED)

@@ -97,6 +97,7 @@ class Client(Requests):
         self.server_max_receive_pdu_size = 0
         self._channel = Channel(settings.security, send_counter, on_plain, entropy)
         self._ciphered = self._channel.ciphered
+        self._protect_usual, self._open_usual = self._channel.protect_usual, self._channel.open_usual
         self._opening: Opening | None = None
         self._exchange: Exchange | None = None
         self._blocks: GeneralBlocks | None = None
@@ -212,9 +213,16 @@ class Client(Requests):
             self._exchange = None  # the short way of nearly all answers; the data is not walked here
             return Got(data=octets[4:])
         try:
-            if octets[0] == ApduTag.GENERAL_BLOCK_TRANSFER:
+            plain = self._open_usual(octets) if self._open_usual is not None else None
+            if plain is not None:
+                if exchange is not None and plain[:4] == exchange.got_head and self._blocks is None and len(plain) > 4:
+                    self._exchange = None  # the same short way
+                    return Got(data=plain[4:])
+                event = self._receive_plain(plain, self._channel.as_usual(octets, plain))
+            elif octets[0] == ApduTag.GENERAL_BLOCK_TRANSFER:
                 return self._general_block(octets, now_s)
-            event = self._receive_whole(octets)
+            else:
+                event = self._receive_whole(octets)
         except RemoteProtocolError as error:
             name_clause(error)
             raise
@@ -248,7 +256,9 @@ class Client(Requests):
             return self._aare(octets)
         if tag == ApduTag.RLRE:
             return self._rlre(octets)
-        plain, opened = self._channel.unprotect(octets)
+        return self._receive_plain(*self._channel.unprotect(octets))
+
+    def _receive_plain(self, plain: bytes, opened: Unprotected | None) -> ClientEvent:
         tag = plain[0]
         if tag in _ANSWERS:
             return self._answer(plain, opened)
@@ -311,7 +321,9 @@ class Client(Requests):
     def _start(self, exchange: Exchange, limit: int) -> bytes:
         """Raises LocalProtocolError, and starts nothing, when the request is longer than the server takes."""
         octets = exchange.request
-        if len(octets) > self._octets_max or not self._is_simple:
+        if self._protect_usual is not None and self._blocks is None and len(octets) <= self._limit:
+            octets = self._protect_usual(octets)
+        elif len(octets) > self._octets_max or not self._is_simple:
             self._fits(octets, limit)
             if self._blocks is not None:
                 self._blocks.end()

@@ -18,6 +18,7 @@ Source: docs/protocols/dlms-application.md §5.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hmac import compare_digest
 from typing import Final, NamedTuple
 
 from hes.dlms import axdr, security
@@ -31,7 +32,7 @@ from hes.dlms.security import (
     SecurityControl,
     SecurityError,
 )
-from hes.dlms.security.control import SUITE_MASK
+from hes.dlms.security.control import HEADER_OCTETS, SUITE_MASK, TAG_OCTETS
 from hes.dlms.security.counters import ReplayWindow, SendCounter
 from hes.dlms.security.forms import (
     GENERAL,
@@ -44,6 +45,7 @@ from hes.dlms.security.forms import (
     is_protected,
 )
 from hes.dlms.security.fresh_keys import FreshKeys
+from hes.dlms.security.gcm import counter_octets
 from hes.dlms.security.general import (
     KEY_BROADCAST,
     KEY_UNICAST,
@@ -78,6 +80,15 @@ __all__ = [
 
 TRANSACTION_OCTETS: Final = 8  # of those that we make [A]
 GENERAL_SIGNING: Final = int(ApduTag.GENERAL_SIGNING)
+
+# the usual form: a service's own tag under the global key, authenticated and encrypted, with a length of one octet
+_USUAL_OVERHEAD: Final = HEADER_OCTETS + TAG_OCTETS
+_USUAL_PLAIN_MAX: Final = 0x7F - _USUAL_OVERHEAD
+_USUAL_CONTENT: Final = 2 + HEADER_OCTETS
+_USUAL_TAGS: Final = bytes([PROTECTED_TAGS.get(plain, (0, 0))[0] for plain in range(256)])
+_USUAL_PLAIN: Final = bytes([_USUAL_TAGS.find(tag) if tag and tag in _USUAL_TAGS else 0 for tag in range(256)])
+_GCM_KEY_STREAM: Final = -16  # where the one-shot's tag starts
+_GCM_TAG_END: Final = TAG_OCTETS - 16
 
 
 class GeneralApdu(NamedTuple):
@@ -166,6 +177,9 @@ class Ciphering:
         self._keys: dict[KeyScope, EncryptionKeys] = {KeyScope.GLOBAL: global_keys}
         self._counters: dict[KeyScope, Callable[[], int]] = {KeyScope.GLOBAL: _counter(send_counter)}
         self.windows: dict[KeyScope, ReplayWindow] = {KeyScope.GLOBAL: ReplayWindow(receive_counter)}
+        self._take = self._counters[KeyScope.GLOBAL]
+        context = global_keys.context(control) if control ^ self._suite == AUTHENTICATED_ENCRYPTED else ""
+        self._usual = None if isinstance(context, str) else context
         if broadcast_keys is not None:
             self._keys[KeyScope.BROADCAST] = broadcast_keys
             self.windows[KeyScope.BROADCAST] = ReplayWindow()
@@ -226,7 +240,21 @@ class Ciphering:
 
     def protect_initiate(self, initiate: bytes) -> bytes:
         """User information of an AARQ, AARE or RLRQ: tag 21 or 28, always under the global key."""
-        return self.protect(initiate, key=KeyScope.GLOBAL, style=CipheringStyle.SERVICE_SPECIFIC)
+        return self.protect_usual(initiate)
+
+    def protect_usual(self, apdu: bytes) -> bytes:
+        """`apdu` with the tag of its service, under the global key and this side's own control.
+
+        Nearly every APDU of nearly every association goes so: what never changes is not looked up again for each.
+        `protect` does the same, and what has another form.
+        """
+        usual = self._usual
+        if usual is None or not 0 < len(apdu) <= _USUAL_PLAIN_MAX or not _USUAL_TAGS[apdu[0]]:
+            return self.protect(apdu, key=KeyScope.GLOBAL, style=CipheringStyle.SERVICE_SPECIFIC)
+        control, encrypt, associated = usual
+        counter = counter_octets(self._take())
+        sealed = encrypt(self.system_title + counter, apdu, associated)
+        return bytes((_USUAL_TAGS[apdu[0]], len(apdu) + _USUAL_OVERHEAD, control)) + counter + sealed[:_GCM_TAG_END]
 
     def _seal(self, scope: KeyScope, control: SecurityControl, apdu: bytes) -> bytes:
         keys, counter = self._sending(scope)
@@ -283,6 +311,34 @@ class Ciphering:
         return self._fresh
 
     # -- receiving
+
+    def open_usual(self, octets: bytes) -> bytes | None:
+        """The plain APDU in `octets` when they are as `protect_usual` of the other side makes them, and all is right.
+
+        None is for everything else: nothing has changed, and `unprotect` opens it or says what is wrong. Raises
+        InvocationCounterError as that does. How it is opened: see hes.dlms.security.gcm.
+        """
+        usual, title = self._usual, self.peer_system_title
+        count = len(octets)
+        if usual is None or not title or not _USUAL_CONTENT + TAG_OCTETS < count < 0x82 or octets[1] != count - 2:
+            return None
+        control, encrypt, associated = usual
+        plain_tag = _USUAL_PLAIN[octets[0]]
+        if not plain_tag or octets[2] != control:
+            return None
+        nonce = title + octets[3:_USUAL_CONTENT]
+        plain = encrypt(nonce, octets[_USUAL_CONTENT:-TAG_OCTETS], None)[:_GCM_KEY_STREAM]
+        if not compare_digest(encrypt(nonce, plain, associated)[_GCM_KEY_STREAM:_GCM_TAG_END], octets[-TAG_OCTETS:]):
+            return None
+        if plain[0] != plain_tag:
+            return None
+        self.windows[KeyScope.GLOBAL].accept(int.from_bytes(octets[3:_USUAL_CONTENT], "big"))
+        return plain
+
+    def as_usual(self, octets: bytes, plain: bytes) -> Unprotected:
+        """What `unprotect` would have said of `octets`, which `open_usual` has opened."""
+        counter, style = int.from_bytes(octets[3:_USUAL_CONTENT], "big"), CipheringStyle.SERVICE_SPECIFIC
+        return Unprotected(plain, self.control, counter, KeyScope.GLOBAL, style, self.peer_system_title or b"")
 
     def unprotect(self, apdu: Octets) -> Unprotected:
         """Open a protected APDU of any form and check its counter.

@@ -320,6 +320,79 @@ def test_random_octets_give_an_apdu_or_one_error(octets):
         return
 
 
+# -- the short way of the usual form, held against the long one
+
+LONG_KEYS = EncryptionKeys(bytes(range(32)), bytes(range(32, 64)))
+SUITES_AND_KEYS = [(0, KEYS), (1, KEYS), (2, LONG_KEYS)]
+SERVICES = st.sampled_from([*sorted(PROTECTED_TAGS), ApduTag.DATA_NOTIFICATION, ApduTag.GENERAL_SIGNING])
+PLAIN_APDUS = st.builds(lambda tag, rest: bytes((tag,)) + rest, SERVICES, st.binary(max_size=130))
+
+
+def refusal_or(action, *arguments, **named):
+    try:
+        return action(*arguments, **named)
+    except (LocalProtocolError, RemoteProtocolError) as error:
+        return type(error), str(error)
+
+
+@given(
+    apdu=PLAIN_APDUS | st.just(b""),
+    suite_and_keys=st.sampled_from(SUITES_AND_KEYS),
+    control=st.sampled_from([*CONTROLS, SecurityControl(0)]),
+    counter=st.integers(0, INVOCATION_COUNTER_MAX + 1) | st.just(-1),
+)
+@example(apdu=bytes((0xC0,)) + bytes(109), suite_and_keys=(0, KEYS), control=AUTHENTICATED_ENCRYPTED, counter=1)
+@example(apdu=bytes((0xC0,)) + bytes(110), suite_and_keys=(0, KEYS), control=AUTHENTICATED_ENCRYPTED, counter=1)
+@example(apdu=b"\xc0", suite_and_keys=(0, KEYS), control=AUTHENTICATED_ENCRYPTED, counter=INVOCATION_COUNTER_MAX)
+def test_the_usual_form_is_made_as_any_form_is(apdu, suite_and_keys, control, counter):
+    suite, keys = suite_and_keys
+    settings = {"global_keys": keys, "control": SecurityControl(control | suite), "send_counter": lambda: counter}
+    form = {"key": KeyScope.GLOBAL, "style": CipheringStyle.SERVICE_SPECIFIC}
+    expected = refusal_or(client(**settings).protect, apdu, **form)
+    assert refusal_or(client(**settings).protect_usual, apdu) == expected
+
+
+@given(
+    octets=damaged(
+        st.builds(
+            lambda apdu, settings, form: client(dedicated_key=DEDICATED_KEY, **settings).protect(apdu, **form),
+            PLAIN_APDUS,
+            st.fixed_dictionaries(
+                {
+                    "send_counter": st.sampled_from((0, 6, 7, 8, INVOCATION_COUNTER_MAX - 1)),
+                    "control": st.sampled_from([*CONTROLS, SecurityControl(0x31), SecurityControl(0x70)]),
+                }
+            ),
+            st.fixed_dictionaries({"style": st.sampled_from(STYLES)}),
+        )
+    ),
+    knows_title=st.booleans(),
+)
+@example(octets=client(send_counter=7).protect(published.GET_CLOCK), knows_title=True)
+@example(octets=client(send_counter=6).protect(published.GET_CLOCK), knows_title=True)
+@example(  # another service inside than the tag says
+    octets=b"\xc9" + client(send_counter=7).protect(published.GET_CLOCK)[1:], knows_title=True
+)
+def test_what_is_opened_the_short_way_is_opened_the_same_by_the_long_one(octets, knows_title):
+    settings = {"receive_counter": 7, "peer_system_title": CLIENT if knows_title else None}
+    short, long = server(**settings), server(**settings)
+    plain = refusal_or(short.open_usual, octets)
+    if plain is None:
+        assert short.windows[KeyScope.GLOBAL].expected == 7
+        return
+    expected = refusal_or(long.unprotect, octets)
+    assert (plain if isinstance(plain, tuple) else short.as_usual(octets, plain)) == expected
+    assert short.windows[KeyScope.GLOBAL].expected == long.windows[KeyScope.GLOBAL].expected
+
+
+@pytest.mark.parametrize(("suite", "keys"), SUITES_AND_KEYS)
+@pytest.mark.parametrize("plain_octets", [1, 110])
+def test_the_usual_form_takes_the_short_way(suite, keys, plain_octets):
+    settings = {"global_keys": keys, "control": SecurityControl(AUTHENTICATED_ENCRYPTED | suite)}
+    apdu = b"\xc4" + bytes(plain_octets - 1)
+    assert client(**settings).open_usual(server(**settings).protect_usual(apdu)) == apdu
+
+
 def test_neither_keys_nor_counters_are_shown():
     side = client(dedicated_key=DEDICATED_KEY)
     for shown in (repr(side), str(side)):
