@@ -23,6 +23,9 @@ class Endpoint:
     def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float, *, at_once: int = 1) -> bytes | None:
         return self.server.receive(client_sap, apdu, now_epoch_s, at_once=at_once)
 
+    def take_findings(self):
+        return []
+
     def take_further(self) -> list[bytes]:
         return self.server.take_further()
 
