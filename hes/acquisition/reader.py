@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -24,6 +24,7 @@ from hes.devices.archive import KeyProvider, Meter, MeterSecrets
 from hes.dlms.client import Client
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import Mechanism
+from hes.dlms.findings import Finding
 from hes.dlms.security import EncryptionKeys, SecurityError
 from hes.entropy import Entropy
 from hes.errors import (
@@ -166,6 +167,7 @@ class DeviceReader:
             dlms = await self._open(make, read_expected, meter, ciphered=settings.security is not None)
         except AccessDenied as refusal:
             raise AssociationDenied(refusal.message, **refusal.fields) from refusal
+        tell_findings(() if dlms.associated is None else dlms.associated.findings, meter.number)
         try:
             await Bundle(dlms, meter, sink, self._clock, self._repeats).read(wants)
         except AccessDenied:
@@ -205,6 +207,13 @@ class DeviceReader:
             await dlms.release()
         except (AccessDenied, RemoteProtocolError) as error:
             log.debug("release_failed", meter=meter.number, detail=error.message)
+
+
+def tell_findings(findings: Iterable[Finding], meter: str) -> None:
+    """What a meter did oddly while its association was opened, in the log: one or two things at most."""
+    for finding in findings:
+        kind, clause, client = finding.kind.value, finding.clause, finding.client_sap
+        log.warning("peer_broke_a_rule", kind=kind, clause=clause, client=client, text=finding.text, meter=meter)
 
 
 def client_settings(meter: Meter, choice: AssociationChoice, secrets: MeterSecrets) -> ClientSettings:

@@ -21,6 +21,7 @@ from hes.entropy import Entropy
 from hes.errors import AccessDenied, HesError
 from hes.links.registry import Links
 from hes.protocols.dlms_cosem import DlmsSession
+from hes.protocols.hdlc_session import HdlcSession
 from hes.protocols.wrapper_session import FrameTap, SessionLost
 
 ASSOCIATION_CLASS = 15
@@ -67,6 +68,8 @@ async def _converse(plan: ReadPlan, session: Session, entropy: Entropy) -> ReadO
     await _Reader(dlms, plan, outcome).read_all()
     remark = await release(dlms)
     outcome.findings += [remark] if remark else []
+    if isinstance(session, HdlcSession):
+        outcome.findings += session.counters.rules_broken()
     return outcome
 
 

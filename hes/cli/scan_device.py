@@ -174,6 +174,8 @@ class _DeviceScanner:
                     self._device.findings += [remark] if remark else []
                 if self._session is not None:
                     await hang_up(self._session)
+        if isinstance(self._session, HdlcSession):
+            self._device.findings += self._session.counters.rules_broken()
         if self._session is not None:
             self._session.close()
 

@@ -78,7 +78,7 @@ class DlmsSession:
 
     entropy: challenges and dedicated keys. next_answer: see the module; needed for general blocks in windows of more
     than 1. send: needed to send several of them at once. on_notification: told of what the device sends on its own
-    inside the association.
+    inside the association. associated: what `open` gave last, None before.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class DlmsSession:
         on_notification: Callable[[DataNotification | EventNotification | InformationReport], None] | None = None,
     ) -> None:
         self.client = client
+        self.associated: Associated | None = None
         self._exchange = exchange
         self._entropy = entropy
         self._next_answer = next_answer
@@ -104,7 +105,9 @@ class DlmsSession:
         Raises AccessDenied when the device refuses.
         """
         settings = self.client.settings
-        associated = self.client.begin() if settings.pre_established else await self._associate(settings)
+        self.associated = associated = (
+            self.client.begin() if settings.pre_established else await self._associate(settings)
+        )
         if settings.short_names and self.client.names is None:
             await self._read_names()
         return associated

@@ -22,13 +22,14 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hes.dlms.hdlc.address import ServerAddress, decode_server_address
 from hes.dlms.hdlc.client_link import ClientLink
 from hes.dlms.hdlc.frame import LENGTH
 from hes.dlms.hdlc.link import State
 from hes.dlms.hdlc.link_events import (
+    LINK_CLAUSES,
     DownReason,
     LinkDown,
     LinkEvent,
@@ -61,7 +62,10 @@ class LinkIsDown(LinkError):
 
 @dataclass(slots=True)
 class HdlcCounters:
-    """What operators ask about a session. findings: frames that broke a rule or came again; links: set up."""
+    """What operators ask about a session. findings: frames that broke a rule or came again; links: set up.
+
+    by_kind: those findings, by what they were.
+    """
 
     exchanges: int = 0
     timeouts: int = 0
@@ -69,6 +73,12 @@ class HdlcCounters:
     pushes: int = 0
     findings: int = 0
     links: int = 0
+    by_kind: dict[LinkFindingKind, int] = field(default_factory=dict)
+
+    def rules_broken(self) -> list[str]:
+        """One sentence for each kind that breaks a rule, with the clause. A frame that came again breaks none."""
+        broken = [(kind, count) for kind, count in self.by_kind.items() if kind is not LinkFindingKind.REPEATED]
+        return [f"HDLC: {kind.value}, {count} times ({LINK_CLAUSES[kind]})" for kind, count in broken]
 
 
 class HdlcSession(asyncio.Protocol):
@@ -305,6 +315,7 @@ class HdlcSession(asyncio.Protocol):
 
     def _found(self, finding: LinkFinding) -> None:
         self.counters.findings += 1
+        self.counters.by_kind[finding.kind] = self.counters.by_kind.get(finding.kind, 0) + 1
         if finding.kind is not LinkFindingKind.WRONG_LLC:
             return
         if self._orphaned:

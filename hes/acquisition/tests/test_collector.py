@@ -7,20 +7,21 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
+import structlog
 
 from hes.acquisition.bundle import BundleSink, Want
 from hes.acquisition.causes import Cause
 from hes.acquisition.collector import Collector
 from hes.acquisition.exchanges import MeterQuarantined
 from hes.acquisition.plans import Plan
-from hes.acquisition.reader import Failure, failure_of
+from hes.acquisition.reader import Failure, failure_of, tell_findings
 from hes.acquisition.registry import Registry
 from hes.acquisition.retries import RetryPolicy
 from hes.acquisition.tests.jumping_loop import run
 from hes.acquisition.tests.session_bench import LoopClock
 from hes.acquisition.tests.test_bundle import BILLING, LOAD, METER
 from hes.devices.archive import Archive, Dcu, DeviceId, Meter
-from hes.dlms.findings import CLAUSES, FindingKind
+from hes.dlms.findings import CLAUSES, Finding, FindingKind
 from hes.errors import AccessDenied, ConfigError, LinkError, RemoteProtocolError, StoreError
 from hes.store.store import Attempt, Batch, Missing, PlanOccurrence
 
@@ -293,6 +294,23 @@ def test_the_attempt_of_a_meter_that_broke_a_rule_says_which() -> None:
     failure = failure_of(RemoteProtocolError("APDU C5 does not answer what was asked", clause=clause))
     assert failure.cause is Cause.PROTOCOL_ERROR
     assert failure.detail == f"APDU C5 does not answer what was asked [{clause}]"
+
+
+def test_what_a_meter_did_oddly_at_the_opening_is_in_the_log_with_the_rule() -> None:
+    finding = Finding(FindingKind.CONFORMANCE_WIDENED, "the server granted 000001 beyond what was asked", 1)
+    with structlog.testing.capture_logs() as lines:
+        tell_findings((finding,), "731000010001")
+    assert lines == [
+        {
+            "event": "peer_broke_a_rule",
+            "log_level": "warning",
+            "kind": "conformance_widened",
+            "clause": finding.clause,
+            "client": 1,
+            "text": finding.text,
+            "meter": "731000010001",
+        }
+    ]
 
 
 def test_only_an_error_that_says_nothing_of_the_meter_is_ours() -> None:

@@ -15,7 +15,7 @@ from hes.dlms.hdlc import frame as frames
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.hdlc.frame import Kind
 from hes.dlms.hdlc.line_dispatcher import LineDispatcher, Peer
-from hes.dlms.hdlc.link_events import DownReason, LinkUp, Received, Transmit
+from hes.dlms.hdlc.link_events import LINK_CLAUSES, DownReason, LinkFindingKind, LinkUp, Received, Transmit
 from hes.dlms.hdlc.link_flow import LLC_RESPONSE
 from hes.dlms.hdlc.link_settings import ClientLinkSettings, ServerLinkSettings
 from hes.dlms.hdlc.parameters import Parameters
@@ -269,9 +269,12 @@ def test_an_answer_without_the_llc_header_is_the_meters_fault(bench: Bench) -> N
     bench.connected()
     bench.meter.silent = True
     bench.loop.call_later(1.0, bench.session.data_received, frames.encode(b"\x21", METER.encode(), 0x30, ANSWER))
-    with pytest.raises(RemoteProtocolError, match="no LLC header"):
+    with pytest.raises(RemoteProtocolError, match="no LLC header") as caught:
         bench.run(bench.session.exchange(GET))
     assert bench.session.counters.findings == 1
+    clause = LINK_CLAUSES[LinkFindingKind.WRONG_LLC]
+    assert caught.value.clause == clause
+    assert bench.session.counters.rules_broken() == [f"HDLC: an APDU without its LLC header, 1 times ({clause})"]
 
 
 def test_other_addresses_get_a_link_of_their_own_and_the_old_one_is_released(bench: Bench) -> None:
