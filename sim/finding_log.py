@@ -27,10 +27,10 @@ class FindingLog:
     quiet: as information, not as warnings: for worlds, where meters and lines misbehave on purpose.
     """
 
-    __slots__ = ("_left", "_left_out", "_say", "_until_s")
+    __slots__ = ("_left", "_left_out", "_quiet", "_until_s")
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._say = log.info if quiet else log.warning
+        self._quiet = quiet
         self._until_s = float("-inf")
         self._left = 0
         self._left_out = 0
@@ -50,6 +50,11 @@ class FindingLog:
         if self._left_out:
             self._say("rules_broken_more_often", left_out=self._left_out)
             self._left_out = 0
+
+    def _say(self, event: str, **fields: object) -> None:
+        """The logger is asked now and not once for all: most connections never need one."""
+        say = log.info if self._quiet else log.warning
+        say(event, **fields)
 
     def _line(self, kind: str, clause: str, client: int, text: str, *, meter: str, now_s: float) -> None:
         if now_s >= self._until_s:
