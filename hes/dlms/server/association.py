@@ -6,64 +6,32 @@ Source: docs/protocols/dlms-application.md §2 (HLS), §5; docs/protocols/dlms-r
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Final, Generic, Protocol, TypeVar
 
 from hes.dlms import axdr, data
 from hes.dlms.association import Event, State, allows, step
 from hes.dlms.block_transfer import BLOCK_TRANSFER_OCTETS_MAX, PDU_OCTETS_MAX, plain_limit
 from hes.dlms.codes import Conformance
-from hes.dlms.cosem.access import SecurityPolicy
 from hes.dlms.cosem.context import Context
-from hes.dlms.cosem.security_state import SecurityState
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.general_blocks import GeneralBlocks
-from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SUITES, EncryptionKeys, SecurityControl, SecurityError
-from hes.dlms.security.asymmetric import AsymmetricKeys
-from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope, ReplayWindow, SendCounter, Unprotected
+from hes.dlms.security import SUITES, SecurityError
+from hes.dlms.security.ciphering import CipheringStyle, KeyScope, Unprotected
 from hes.dlms.security.forms import protection_octets
-from hes.dlms.security.fresh_keys import FreshKeys
 from hes.dlms.security.hls import HlsSide
 from hes.dlms.server.hls_exchange import read_pass_3
+from hes.dlms.server.protection import IN_KIND, Protection
 from hes.dlms.server.refusals import NOT_POSSIBLE
 from hes.dlms.server.services import Services
 from hes.dlms.server.short_name_services import ShortNameServices
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
-__all__ = ["Protection", "ServerAssociation", "ServiceSet", "required_control"]
+__all__ = ["ServerAssociation", "ServiceSet"]
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
-_AUTHENTICATED, _ENCRYPTED = 0x10, 0x20
-_PROTECTING: Final = _AUTHENTICATED | _ENCRYPTED
-_UNICAST: Final = 0xFF ^ 0x40  # an answer is never under the broadcast key
-_IN_KIND: Final = frozenset({CipheringStyle.SERVICE_SPECIFIC, CipheringStyle.GENERAL_GLO, CipheringStyle.GENERAL_DED})
 _GENERAL_BLOCK_TRANSFER: Final = int(Conformance.GENERAL_BLOCK_TRANSFER)
-
-
-def _control(policy: int, authenticated: SecurityPolicy, encrypted: SecurityPolicy) -> SecurityControl:
-    wanted = _AUTHENTICATED if policy & int(authenticated) else 0
-    return SecurityControl(wanted | (_ENCRYPTED if policy & int(encrypted) else 0))
-
-
-# by policy, as plain numbers: these are asked for every APDU
-_REQUIRED: Final = tuple(
-    [_control(bits, SecurityPolicy.AUTHENTICATED_REQUEST, SecurityPolicy.ENCRYPTED_REQUEST) for bits in range(256)]
-)
-_ANSWERING: Final = tuple(
-    [_control(bits, SecurityPolicy.AUTHENTICATED_RESPONSE, SecurityPolicy.ENCRYPTED_RESPONSE) for bits in range(256)]
-)
-
-
-_SIGNED_REQUEST: Final = tuple([bits & int(SecurityPolicy.SIGNED_REQUEST) != 0 for bits in range(256)])
-_SIGNED_RESPONSE: Final = tuple([bits & int(SecurityPolicy.SIGNED_RESPONSE) != 0 for bits in range(256)])
-_PLAIN_REQUEST: Final = tuple([not (_REQUIRED[bits] or _SIGNED_REQUEST[bits]) for bits in range(256)])
-
-
-def required_control(policy: SecurityPolicy) -> SecurityControl:
-    """What a request must be protected with."""
-    return _REQUIRED[policy]
 
 
 class ServiceSet(Protocol):
@@ -81,136 +49,6 @@ class ServiceSet(Protocol):
     def serve(self, octets: bytes) -> bytes | None:
         """The plain answer to a plain request; None for silence. Never raises for what a peer sends."""
         ...
-
-
-class StoredWindow(ReplayWindow):
-    """A replay window whose counter lives in the device, shared by all associations under one security setup.
-
-    read, keep: get and set the lowest acceptable counter there.
-    """
-
-    __slots__ = ("_keep", "_read")
-
-    def __init__(self, read: Callable[[], int], keep: Callable[[int], None]) -> None:
-        super().__init__(read())
-        self._read, self._keep = read, keep
-
-    def accept(self, counter: int, authenticated: bool = True) -> None:
-        self.expected = self._read()
-        super().accept(counter, authenticated=authenticated)
-        if authenticated:
-            self._keep(self.expected)
-
-
-class Protection:
-    """The ciphering of one association, made again when the device's keys change.
-
-    pairs: key pairs of the device and public keys of the client, for suites 1 and 2.
-    """
-
-    __slots__ = ("_dedicated_counter", "_dedicated_key", "_pairs", "ciphering", "setup", "state")
-
-    def __init__(
-        self, state: SecurityState, setup: int, peer_system_title: bytes, pairs: AsymmetricKeys | None = None
-    ) -> None:
-        """Raises LookupError when the setup has no keys."""
-        self.state, self.setup, self._pairs = state, setup, pairs
-        self._dedicated_key = b""
-        self._dedicated_counter = SendCounter(1)
-        self.ciphering = self._make(peer_system_title)
-
-    def _make(self, peer_system_title: bytes) -> Ciphering:
-        state, setup = self.state, self.setup
-        keys = state.keys(setup)
-        if keys is None:
-            raise LookupError(f"security setup {setup} has no keys")
-        ciphering = Ciphering(
-            system_title=state.system_title,
-            global_keys=keys,
-            send_counter=partial(state.take_send_counter, setup),
-            peer_system_title=peer_system_title or None,
-            broadcast_keys=state.broadcast_keys(setup),
-            control=SecurityControl(state.suite(setup) | int(AUTHENTICATED_ENCRYPTED)),
-            fresh=self._fresh(keys),
-        )
-        ciphering.windows[KeyScope.GLOBAL] = StoredWindow(
-            partial(state.receive_counter, setup), partial(state.advance_receive_counter, setup)
-        )
-        if KeyScope.BROADCAST in ciphering.windows:
-            ciphering.windows[KeyScope.BROADCAST] = StoredWindow(
-                partial(state.broadcast_counter, setup), partial(state.advance_broadcast_counter, setup)
-            )
-        return ciphering
-
-    def _fresh(self, keys: EncryptionKeys) -> FreshKeys | None:
-        """For keys that come with their APDUs, and signatures; None where the device has no key store."""
-        store = self.state.key_store(self.setup)
-        if store is None:
-            return None
-        return FreshKeys(
-            suite=self.state.suite(self.setup),
-            authentication_key=keys.authentication,
-            master_key=self.state.master_key(self.setup),
-            pairs=self._pairs or AsymmetricKeys(),
-            entropy=store.entropy,
-        )
-
-    def use_dedicated_key(self, key: bytes) -> None:
-        self._dedicated_key = key
-        self.ciphering.use_dedicated_key(key, self._dedicated_counter)
-
-    def take_new_keys(self) -> None:
-        """Global keys have changed; the dedicated key and its counters go on."""
-        before = self.ciphering
-        self.ciphering = self._make(before.peer_system_title or b"")
-        if self._dedicated_key:
-            self.ciphering.use_dedicated_key(self._dedicated_key, self._dedicated_counter)
-            self.ciphering.windows[KeyScope.DEDICATED] = before.windows[KeyScope.DEDICATED]
-
-    @property
-    def suite(self) -> int:
-        return self.state.suite(self.setup)
-
-    @property
-    def lowest_counter(self) -> int:
-        """The lowest counter still acceptable under the global key."""
-        return self.state.receive_counter(self.setup)
-
-    @property
-    def policy(self) -> SecurityPolicy:
-        return self.state.policy(self.setup)
-
-    def sufficient(self, opened: Unprotected | None) -> bool:
-        """Whether a request is protected as the policy demands. opened: None for one in the clear."""
-        policy = self.state.policy(self.setup)
-        if opened is None:
-            return _PLAIN_REQUEST[policy]
-        return opened.control.covers(_REQUIRED[policy]) and (opened.signed or not _SIGNED_REQUEST[policy])
-
-    def protect_like(self, answer: bytes, request: Unprotected, access_bits: int = 0) -> bytes:
-        """An answer in kind: same key and form as the request, as strong at least, and as policy and access rights
-        want. access_bits: of the rights concerned, as those of a policy."""
-        policy = self.state.policy(self.setup) | access_bits if access_bits else self.state.policy(self.setup)
-        control = SecurityControl(request.control & _UNICAST | _ANSWERING[policy])
-        signed = request.signed or _SIGNED_RESPONSE[policy]
-        if signed or request.style not in _IN_KIND:
-            return self._protect_with_head(answer, request, control, signed=signed)
-        scope = KeyScope.GLOBAL if request.scope is KeyScope.BROADCAST else request.scope
-        return self.ciphering.protect(answer, key=scope, style=request.style, control=control)
-
-    def _protect_with_head(
-        self, answer: bytes, request: Unprotected, control: SecurityControl, *, signed: bool
-    ) -> bytes:
-        """An answer that is signed or goes as general-ciphering. A signed request that was not ciphered is answered
-        alike, unless the policy wants more."""
-        style, scope = request.style, request.scope
-        if scope is KeyScope.BROADCAST:
-            scope = KeyScope.GLOBAL
-        if style is CipheringStyle.GENERAL_SIGNING and control & _PROTECTING:
-            style = CipheringStyle.GENERAL_GLO
-        return self.ciphering.protect(
-            answer, key=scope, style=style, control=control, signed=signed, transaction_id=request.transaction_id
-        )
 
 
 @lru_cache(maxsize=64)
@@ -273,7 +111,7 @@ class ServerAssociation(Generic[I]):
             raise SecurityError("a ciphered APDU in an association without keys")
         if self.state is State.HLS_PENDING:
             self._lowest = self.protection.lowest_counter
-        return self.protection.ciphering.unprotect(octets)
+        return self.protection.open(octets)
 
     def serve(self, plain: bytes, opened: Unprotected | None, findings: list[Finding]) -> bytes | None:
         """The plain answer to a plain request. opened: how the request was protected."""
@@ -292,7 +130,7 @@ class ServerAssociation(Generic[I]):
 
     def _limit(self, opened: Unprotected) -> int:
         """Octets that a plain answer to this request may have."""
-        if not opened.signed and opened.style in _IN_KIND:
+        if not opened.signed and opened.style in IN_KIND:
             return self._limits[1 if opened.style is CipheringStyle.SERVICE_SPECIFIC else 2]
         assert self.protection is not None
         curve = SUITES[self.protection.suite].curve

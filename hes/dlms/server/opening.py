@@ -32,7 +32,7 @@ from hes.dlms.security import SUITES, SecurityControl
 from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.dlms.security.ciphering import InvocationCounterError, Unprotected, is_protected
 from hes.dlms.security.hls import HlsSide
-from hes.dlms.server.association import Protection, ServerAssociation, required_control
+from hes.dlms.server.association import ServerAssociation
 from hes.dlms.server.hls import asymmetric_keys, certificate_field, hls_side
 from hes.dlms.server.negotiation import (
     AUTHENTICATION_FAILED,
@@ -49,6 +49,7 @@ from hes.dlms.server.negotiation import (
     offered,
 )
 from hes.dlms.server.pipeline import counter_expected, protected, unprotect
+from hes.dlms.server.protection import Protection, required_control
 from hes.dlms.server.refusals import MALFORMED, NOT_POSSIBLE, malformed
 from hes.errors import RemoteProtocolError
 
@@ -148,7 +149,7 @@ class Opening(Generic[I]):
             if protection is None or not is_ciphered(aarq):
                 return CONTEXT_REFUSED
             try:
-                opened = protection.ciphering.unprotect(user_information)
+                opened = protection.open(user_information)
             except InvocationCounterError as error:
                 findings.append(Finding(FindingKind.REPLAYED, error.message, client.client_sap))
                 return Opened(counter_expected(error))

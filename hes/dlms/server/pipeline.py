@@ -23,7 +23,8 @@ from hes.dlms.security.ciphering import (
     Unprotected,
     is_protected,
 )
-from hes.dlms.server.association import Protection, ServerAssociation
+from hes.dlms.server.association import ServerAssociation
+from hes.dlms.server.protection import Protection
 from hes.dlms.server.refusals import NOT_DECIPHERED, NOT_POSSIBLE
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
@@ -52,7 +53,7 @@ def answer(association: ServerAssociation[Any], octets: bytes, findings: list[Fi
     if isinstance(opened, bytes):
         return opened
     control = opened.control
-    context.authenticated, context.encrypted = control.authenticated, control.encrypted
+    context.authenticated, context.encrypted = control & 0x10 != 0, control & 0x20 != 0
     context.request_bits = (control & 0x30) >> 2 | (0x10 if opened.signed else 0)
     if context.response_bits and not _continues(opened.apdu):
         context.response_bits = 0

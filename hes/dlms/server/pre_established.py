@@ -15,8 +15,9 @@ from hes.dlms.cosem.access import AssociationStatus, ClientAccess
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.findings import Finding
-from hes.dlms.server.association import Protection, ServerAssociation
+from hes.dlms.server.association import ServerAssociation
 from hes.dlms.server.negotiation import offered
+from hes.dlms.server.protection import Protection
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 

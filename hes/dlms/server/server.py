@@ -29,9 +29,10 @@ from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SecurityControl
 from hes.dlms.security.ciphering import CipheringStyle, KeyScope
 from hes.dlms.server import blocks, pipeline
-from hes.dlms.server.association import Protection, ServerAssociation
+from hes.dlms.server.association import ServerAssociation
 from hes.dlms.server.opening import CHALLENGE_OCTETS, Opening, release
 from hes.dlms.server.pre_established import pre_established
+from hes.dlms.server.protection import Protection
 from hes.dlms.server.refusals import NOT_POSSIBLE, TOO_LONG
 from hes.dlms.server.reports import information_report
 from hes.errors import LocalProtocolError
