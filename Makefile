@@ -14,7 +14,7 @@ for module in pkgutil.walk_packages(hes.__path__, "hes."):
 endef
 export CORE_SMOKE
 
-.PHONY: run test lint core interop bench clean help
+.PHONY: run test dev lint core interop bench fuzz clean help
 .DEFAULT_GOAL := help
 
 help:  ## say what the targets do
@@ -25,6 +25,8 @@ run: $(VENV)/.run  ## a day of a neighbourhood, read by the head-end in virtual 
 
 test: $(VENV)/.test  ## every test, with the independent implementations as second opinion
 	@$(BIN)/pytest -n $${PYTEST_WORKERS:-2} --dist loadfile $(ARGS)
+
+dev: $(VENV)/.test $(VENV)/.lint  ## only install what tests, scenarios, benches and lint need
 
 lint: $(VENV)/.lint  ## style, types and import directions
 	@$(BIN)/ruff check .

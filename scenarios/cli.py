@@ -12,19 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hes.cli import logs
 from hes.cli.exit_status import ExitStatus
-from hes.errors import ConfigError
+from hes.errors import ConfigError, HesError
 
 if TYPE_CHECKING:
-    from scenarios.pytest_station import StationPlugin
-    from scenarios.result import ScenarioResult
+    from scenarios.result import RunResult
+    from scenarios.station_file import StationPlan
+    from scenarios.verdict_printer import VerdictPrinter
 
 SUITES = Path(__file__).parent / "suites"
 
 
 @click.command()
 @click.argument("suites", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@click.option("--station", required=True, help="Where to run: sim, tcp, pty or the path of a station file.")
+@click.option(
+    "--station",
+    required=True,
+    help="Where to run: sim, tcp, pty or the path of a station file. All of them bring simulated meters of their own.",
+)
 @click.option("-k", "expression", metavar="EXPR", help="Only scenarios whose names fit, as pytest's -k.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed than that of the station's field.")
 @click.option(
@@ -53,37 +59,102 @@ def test(
 ) -> int:
     """Run SUITES (files or folders of scenarios; the shipped ones when none is named) against a station.
 
-    Exit status: 0 nothing failed, 1 a verdict is FAILED, 6 something stayed INCONCLUSIVE.
+    Exit status: 0 nothing failed, 1 a verdict is FAILED, 6 something stayed INCONCLUSIVE, 130 interrupted.
     """
     if find_spec("pytest") is None:
-        raise ConfigError("scenarios need pytest, which is not installed: pip install 'amiloop[test]'")
-    from scenarios.pytest_station import StationPlugin
+        raise ConfigError(
+            "scenarios need pytest, which is not installed: run `make dev` in a checkout of amiloop, "
+            "or pip install 'amiloop[test]' where amiloop was installed as a package."
+        )
+    for suite in suites:
+        if suite.is_file() and suite.suffix != ".py":
+            raise click.UsageError(f"{suite} is no suite: name a folder, or a Python file with `async def` tests")
+    say = _say_nothing if as_json else click.echo
+    try:
+        plan = _plan(station, seed, against)
+        folder = _fresh_folder(out, plan)
+        say(f"station {plan.name}: {plan.title}; seed {plan.world.seed}")
+        with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+            printer = _run_pytest(suites, station, expression, seed, folder, say)
+    except KeyboardInterrupt:
+        raise _interrupted_early() from None
+    run = _run_of(printer, folder, expression)
+    comparison = None if against is None or run.is_interrupted else _compare(against, folder, say)
+    if as_json:
+        click.echo(json.dumps(_json(run, printer, folder, comparison), ensure_ascii=False))
+    else:
+        _say_summary(run, printer, folder)
+        if against is not None and run.is_interrupted:
+            say(f"not compared with {against}: the run was interrupted")
+    return _status(run, comparison)
+
+
+def _plan(station: str, seed: int | None, against: Path | None) -> StationPlan:
+    """The station, once the earlier run was looked at, too: better now than when the suites are through."""
+    from scenarios import folder as evidence
+    from scenarios import verdict_printer  # noqa: F401 - pytest takes a while: before the folder is made
     from scenarios.station import load
-    from sim.run import fresh_folder
 
     plan = load(station, seed=seed)
-    folder = fresh_folder(out, f"test-{plan.name}")
-    say = _say_nothing if as_json else click.echo
-    say(f"station {plan.name}: {plan.title}; seed {plan.world.seed}")
-    listener = _Listener(say)
-    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        plugin = _run_pytest(suites, station, expression, seed, folder, listener)
-    if not isinstance(plugin, StationPlugin) or not plugin.results:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-        raise click.UsageError("no scenario was found" + (f" that fits {expression!r}" if expression else ""))
-    run = plugin.result()
-    comparison = None if against is None else _compare(against, folder, say)
-    if as_json:
-        told = {**run.to_json(), "files": _files(folder)}
-        click.echo(json.dumps(told if comparison is None else {**told, "comparison": comparison}, ensure_ascii=False))
+    if against is not None:
+        evidence.read_result(against)
+    return plan
+
+
+def _fresh_folder(out: Path, plan: StationPlan) -> Path:
+    from sim.run import fresh_folder
+
+    return fresh_folder(out, f"test-{plan.name}")
+
+
+def _run_of(printer: VerdictPrinter, folder: Path, expression: str | None) -> RunResult:
+    """What ran. Raises UsageError when there was nothing to run, HesError when nobody waited for that to show."""
+    run = None if printer.plugin is None else printer.plugin.result()
+    if run is not None and run.planned and not printer.refusal:
+        return run
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+    if printer.was_interrupted:
+        raise _interrupted_early()
+    if printer.refusal:
+        raise click.UsageError(printer.refusal)
+    raise click.UsageError("no scenario was found" + (f" that fits {expression!r}" if expression else ""))
+
+
+def _interrupted_early() -> HesError:
+    return HesError(
+        "interrupted before the first scenario: nothing was judged and nothing was written.",
+        exit_status=ExitStatus.INTERRUPTED,
+        interrupted=True,
+    )
+
+
+def _json(run: RunResult, printer: VerdictPrinter, folder: Path, comparison: dict[str, Any] | None) -> dict[str, Any]:
+    told = {**run.to_json(), "files": _files(folder), "evidence_complete": printer.wrote_evidence}
+    return told if comparison is None else {**told, "comparison": comparison}
+
+
+def _say_summary(run: RunResult, printer: VerdictPrinter, folder: Path) -> None:
+    from scenarios import folder as evidence
+
+    counts = [f"{count} {verdict.value.lower()}" for verdict, count in run.counts.items() if count]
+    if run.not_run:
+        counts.append(f"{len(run.not_run)} not run")
+    click.echo(f"{run.headline}: {', '.join(counts)}; {run.wall_s:.1f} s")
+    if (folder / evidence.LOG).exists():
+        click.echo(f"warnings: {folder / evidence.LOG}")
+    if printer.wrote_evidence:
+        click.echo(f"evidence: {folder / evidence.RESULT_PAGE}")
     else:
-        counts = ", ".join(f"{count} {verdict.value.lower()}" for verdict, count in run.counts.items() if count)
-        say(f"{run.verdict.value}: {counts}; {run.wall_s:.1f} s")
-        say(f"evidence: {folder / 'result.html'}")
-    if run.verdict.value == "FAILED" or (comparison is not None and not comparison["same"]):
+        click.echo(f"evidence: not complete, interrupted while it was written: {folder}")
+
+
+def _status(run: RunResult, comparison: dict[str, Any] | None) -> ExitStatus:
+    if run.is_interrupted:
+        return ExitStatus.INTERRUPTED
+    if run.outcome == "FAILED" or (comparison is not None and not comparison["same"]):
         return ExitStatus.VERDICT_FAILED
-    return ExitStatus.INCONCLUSIVE if run.verdict.value == "INCONCLUSIVE" else ExitStatus.OK
+    return ExitStatus.INCONCLUSIVE if run.outcome == "INCONCLUSIVE" else ExitStatus.OK
 
 
 def _compare(against: Path, folder: Path, say: Callable[[str], Any]) -> dict[str, Any]:
@@ -103,47 +174,20 @@ def _compare(against: Path, folder: Path, say: Callable[[str], Any]) -> dict[str
     return told
 
 
-class _Listener:
-    """A small pytest plug-in: says each verdict as it falls."""
-
-    def __init__(self, say: Callable[[str], Any]) -> None:
-        self._say = say
-        self._told = 0
-        self.plugin: StationPlugin | None = None
-
-    def pytest_sessionstart(self, session: Any) -> None:
-        self.plugin = session.config.pluginmanager.get_plugin("amiloop-station")
-
-    def pytest_runtest_logfinish(self) -> None:
-        self._tell()
-
-    def pytest_sessionfinish(self) -> None:
-        self._tell()
-
-    def _tell(self) -> None:
-        results = self.plugin.results if self.plugin is not None else []
-        for result in results[self._told :]:
-            self._say(_line(result))
-        self._told = len(results)
-
-
-def _line(result: ScenarioResult) -> str:
-    reason = f": {result.reason}" if result.reason else ""
-    return f"  {result.verdict.value:<12}  {result.title}{reason}  ({result.wall_s:.1f} s)"
-
-
 def _run_pytest(
     suites: tuple[Path, ...],
     station: str,
     expression: str | None,
     seed: int | None,
     folder: Path,
-    listener: _Listener,
-) -> StationPlugin | None:
+    say: Callable[[str], Any],
+) -> VerdictPrinter:
     """One pytest session in this process, with nothing of the current folder's own configuration."""
     import pytest
 
+    from scenarios import folder as evidence
     from scenarios import plugin
+    from scenarios.verdict_printer import VerdictPrinter
 
     arguments = [
         "-c", str(SUITES / "pytest.ini"), "--rootdir", str(SUITES), "--import-mode=importlib",
@@ -155,8 +199,13 @@ def _run_pytest(
     if seed is not None:
         arguments += ["--station-seed", str(seed)]
     arguments += [str(path.resolve()) for path in suites] or [str(SUITES)]
-    pytest.main(arguments, plugins=[plugin, listener])
-    return listener.plugin
+    printer = VerdictPrinter(say)
+    with logs.kept_in(folder / evidence.LOG):
+        try:
+            pytest.main(arguments, plugins=[plugin, printer])
+        except KeyboardInterrupt:  # pytest takes the first one; this is a second, while the evidence is written
+            printer.interrupt()
+    return printer
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -105,8 +105,8 @@ def report(comparisons: Iterable[Comparison], first: Mapping[str, Any], second: 
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
     """A report in words, one line a scenario, the links' facts first."""
-    for run in (told["first"], told["second"]):
-        yield f"station {run['station']['name']}: {'; '.join(map(_link_text, run['links'])) or 'no link'}"
+    for when, run in (("then", told["first"]), ("now", told["second"])):
+        yield f"{when}: station {run['station']['name']}: {'; '.join(map(_link_text, run['links'])) or 'no link'}"
     for entry in told["scenarios"]:
         word = "same" if entry["same"] else "DIFFERENT"
         yield (

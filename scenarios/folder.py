@@ -5,6 +5,7 @@ junit.xml       the same for pipelines
 result.json     verdicts, reasons, steps, seed, versions
 frames/         one file a scenario: every frame, APDU and event with time and direction, a JSON object a line
 captures/       one pcapng a scenario, for Wireshark
+log.txt         warnings of the bench, such as a machine that was too slow; only when there were any
 hashes.txt      SHA-256 of all of them and of what the station was read from
 """
 
@@ -29,6 +30,7 @@ FRAMES = "frames"
 CAPTURES = "captures"
 COMPARISON = "comparison.json"
 HASHES = "hashes.txt"
+LOG = "log.txt"
 
 
 def write(folder: Path, run: RunResult) -> Path:

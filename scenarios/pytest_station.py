@@ -7,9 +7,12 @@ loop runs; the meters come to life inside it.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import signal
+import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,9 +23,9 @@ from hes.errors import HesError
 from scenarios import folder, plugin
 from scenarios.concentrator import Concentrator
 from scenarios.meter import Meter
-from scenarios.result import RunResult, ScenarioResult, versions
+from scenarios.result import NotRun, RunResult, ScenarioResult, versions
 from scenarios.station import Station, load
-from scenarios.verdicts import Inapplicable, Inconclusive, Verdict, verdict_of, worst
+from scenarios.verdicts import Inapplicable, Inconclusive, Verdict, verdict_of
 from sim.run import fresh_folder
 
 RUNS = Path("runs")
@@ -44,7 +47,11 @@ EXIT_FAILED, EXIT_INCONCLUSIVE = 1, 6
 
 
 class StationPlugin:
-    """The active part of the plug-in. results: of the scenarios so far. folder: where the evidence is, once written."""
+    """The active part of the plug-in.
+
+    results: of the scenarios so far. is_interrupted: somebody stopped the run. folder: where the evidence is, once
+    written.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         try:
@@ -52,10 +59,13 @@ class StationPlugin:
         except HesError as error:
             raise pytest.UsageError(error.message) from error
         self.results: list[ScenarioResult] = []
+        self.is_interrupted = False
         self.folder: Path | None = None
         self.started_epoch_s = SystemClock().epoch_s()
         self._config = config
         self._started = time.perf_counter()
+        self._chosen: list[pytest.Function] = []
+        self._running: tuple[pytest.Item, float] | None = None
 
     # -- fixtures
 
@@ -86,9 +96,13 @@ class StationPlugin:
 
     # -- running
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._chosen = [item for item in session.items if isinstance(item, pytest.Function) and _is_scenario(item)]
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         if _is_scenario(item):
+            self._running = item, time.perf_counter()
             item.stash[_STATION_KEY] = Station(self.plan)
 
     @pytest.hookimpl(tryfirst=True)
@@ -112,7 +126,8 @@ class StationPlugin:
         if call.when == "call" or error is not None:
             verdict, reason = _judged(error, report)
             if result is None:
-                result = item.stash[_RESULT_KEY] = _result_of(item, verdict, reason, report)
+                trace = "" if verdict in (Verdict.PASSED, Verdict.INAPPLICABLE) else str(report.longrepr)
+                result = item.stash[_RESULT_KEY] = _result_of(item, verdict, reason, trace, report.duration)
                 self.results.append(result)
             elif result.verdict is Verdict.PASSED:
                 result.verdict, result.reason = verdict, reason
@@ -121,6 +136,24 @@ class StationPlugin:
                 report.longrepr = (str(item.path), item.location[1] or 0, reason)
             report.user_properties.append(("verdict", verdict.value))
         return report
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Somebody stopped the run. pytest calls this too when a suite cannot be loaded: that has a verdict already."""
+        if not isinstance(excinfo.value, pytest.Session.Interrupted):
+            self.interrupt()
+
+    def interrupt(self) -> None:
+        """Note that the run was stopped; the scenario that was running could not be judged."""
+        self.is_interrupted = True
+        if self._running is None:
+            return
+        item, began_s = self._running
+        if item.stash.get(_RESULT_KEY, None) is None and item.stash.get(_STATION_KEY, None) is not None:
+            took_s = time.perf_counter() - began_s
+            result = _result_of(item, Verdict.INCONCLUSIVE, "interrupted before it came to its end", "", took_s)
+            result.was_cut_short = True
+            item.stash[_RESULT_KEY] = result
+            self.results.append(result)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -148,10 +181,14 @@ class StationPlugin:
         return _WORDS[Verdict(word)]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if not self.results:
+        if not self.results and not (self.is_interrupted and self._chosen):
             return
-        self.folder = folder.write(self._folder(), self.result())
-        verdict = worst(result.verdict for result in self.results)
+        run = self.result()
+        with _undisturbed() if self.is_interrupted else contextlib.nullcontext():
+            self.folder = folder.write(self._folder(), run)
+        if self.is_interrupted:
+            return  # pytest's own status for it stays
+        verdict = run.verdict
         if verdict is Verdict.INCONCLUSIVE:
             session.exitstatus = EXIT_INCONCLUSIVE
         elif verdict is Verdict.FAILED:
@@ -159,13 +196,18 @@ class StationPlugin:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.folder is not None:
+            if self.is_interrupted:
+                terminalreporter.write_line(self.result().headline)
             terminalreporter.write_line(f"evidence: {self.folder / folder.RESULT_PAGE}")
 
     def result(self) -> RunResult:
         """The run so far."""
+        left = [item for item in self._chosen if item.stash.get(_RESULT_KEY, None) is None]
         return RunResult(
             station=self.plan,
             scenarios=self.results,
+            not_run=[NotRun(name=item.name, suite=item.path.stem, title=_title(item)) for item in left],
+            is_interrupted=self.is_interrupted,
             started_epoch_s=self.started_epoch_s,
             wall_s=time.perf_counter() - self._started,
             versions=versions(),
@@ -178,6 +220,19 @@ class StationPlugin:
         path = Path(named)
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Inside, a second Ctrl-C does nothing: this takes a second, and shells and runners often send it twice."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _is_scenario(item: pytest.Item) -> bool:
@@ -213,27 +268,31 @@ def _sentence(error: BaseException | None) -> str:
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
-def _result_of(item: pytest.Item, verdict: Verdict, reason: str, report: pytest.TestReport) -> ScenarioResult:
+def _result_of(item: pytest.Item, verdict: Verdict, reason: str, trace: str, wall_s: float) -> ScenarioResult:
     station = item.stash[_STATION_KEY]
-    document = inspect.getdoc(item.obj) if isinstance(item, pytest.Function) else None
     return ScenarioResult(
         name=item.name,
         suite=item.path.stem,
-        title=_title(item, document),
-        about=document or "",
+        title=_title(item),
+        about=_document(item),
         file=item.path,
         verdict=verdict,
         reason=reason,
-        trace="" if verdict in (Verdict.PASSED, Verdict.INAPPLICABLE) else str(report.longrepr),
+        trace=trace,
         evidence=station.evidence,
         facts=station.facts,
         secrets=station.inspector_keys(),
-        wall_s=report.duration,
+        wall_s=wall_s,
     )
 
 
-def _title(item: pytest.Item, document: str | None) -> str:
+def _document(item: pytest.Item) -> str:
+    return (inspect.getdoc(item.obj) if isinstance(item, pytest.Function) else None) or ""
+
+
+def _title(item: pytest.Item) -> str:
     """The first sentence of its docstring, else its name as a sentence; and which of several it is."""
     base, _, variant = item.name.partition("[")
+    document = _document(item)
     told = document.splitlines()[0].rstrip(".") if document else base.removeprefix("test_").replace("_", " ")
     return f"{told} ({variant.removesuffix(']')})" if variant else told

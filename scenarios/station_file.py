@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from hes import resources, toml_file
+from hes.errors import ConfigError
 from hes.toml_file import Faults
 from sim.world import parse
 from sim.world.units import duration_s, time_of_day_s
@@ -84,6 +85,11 @@ def load(name_or_path: str, *, seed: int | None = None) -> StationPlan:
 
     seed: instead of the field's own.
     """
+    if "://" in name_or_path or name_or_path.startswith("/dev/"):
+        raise ConfigError(
+            f"{name_or_path} is an address, and a station is not: name {', '.join(shipped())} or the path of a station "
+            "file; all of them bring simulated meters. A meter at an address is read with `amiloop read` or `scan`."
+        )
     path = resources.file_or_shipped(name_or_path, FOLDER)
     file = toml_file.read(path)
     faults = Faults(file)

@@ -1,7 +1,8 @@
 """The test keys of a world, in the file that `amiloop decode --secrets` and `amiloop read --secrets` take.
 
 They are derived from the world's seed, which stands in the world file: writing them down gives nothing away, and a
-capture without them shows nothing. Format: docs/secrets.md.
+capture without them shows nothing. Only its owner may read the file all the same, as it has to be with real keys.
+Format: docs/secrets.md.
 """
 
 from __future__ import annotations
@@ -31,4 +32,5 @@ def write_secrets(population: Population, path: Path) -> None:
             f'authentication_key = "{keys.authentication_key.hex().upper()}"\n'
             f'password = "{keys.password.decode("ascii")}"\n'
         )
+    path.touch(mode=0o600)  # before there is anything in it
     path.write_text("".join(parts), encoding="utf-8", newline="\n")

@@ -1,4 +1,7 @@
-"""JUnit XML, as pipelines read it: FAILED is a failure, INCONCLUSIVE an error, INAPPLICABLE a skipped test."""
+"""JUnit XML, as pipelines read it: FAILED is a failure, INCONCLUSIVE an error, INAPPLICABLE a skipped test.
+
+What was chosen and did not run is an error too: of skipped tests alone a pipeline would turn green.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,31 @@ def document(run: RunResult) -> bytes:
         root,
         "testsuite",
         name=f"station {run.station.name}",
-        tests=str(len(run.scenarios)),
+        tests=str(run.planned),
         failures=str(counts[Verdict.FAILED]),
-        errors=str(counts[Verdict.INCONCLUSIVE]),
+        errors=str(counts[Verdict.INCONCLUSIVE] + len(run.not_run)),
         skipped=str(counts[Verdict.INAPPLICABLE]),
         time=f"{run.wall_s:.3f}",
         timestamp=utc(run.started_epoch_s).strftime("%Y-%m-%dT%H:%M:%S"),
     )
     properties = SubElement(suite, "properties")
-    known = {"station": run.station.name, "kind": run.station.kind, "seed": str(run.station.world.seed), **run.versions}
+    known = {
+        "outcome": run.headline,
+        "station": run.station.name,
+        "kind": run.station.kind,
+        "seed": str(run.station.world.seed),
+        **run.versions,
+    }
     for name, value in known.items():
         SubElement(properties, "property", name=name, value=value)
     for scenario in run.scenarios:
         _case(suite, scenario)
+    for left in run.not_run:
+        case = SubElement(suite, "testcase", classname=left.suite or "suite", name=left.name, time="0.000")
+        properties = SubElement(case, "properties")
+        SubElement(properties, "property", name="verdict", value="NOT RUN")
+        SubElement(properties, "property", name="title", value=_clean(left.title))
+        SubElement(case, "error", message=f"not run: {run.why_not_run}")
     indent(root)
     octets: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
     return octets + b"\n"

@@ -15,7 +15,7 @@ from hes.reports import page
 from hes.reports.page import text
 from hes.trace.summary import apdu_summary, summary
 from scenarios.evidence import Entry
-from scenarios.result import RunResult, ScenarioResult
+from scenarios.result import NotRun, RunResult, ScenarioResult
 from scenarios.verdicts import Verdict
 
 ITEMS_SHOWN: Final = 8
@@ -34,15 +34,15 @@ def document(run: RunResult) -> str:
     template = Template(_file("result_page.html"))
     station = run.station
     return template.substitute(
-        title=text(f"{run.verdict.value}: {station.name}, {_scenarios(len(run.scenarios))}"),
+        title=text(f"{run.outcome}: {station.name}, {_extent(run)}"),
         style=(page.TEMPLATES / "run_report.css").read_text(encoding="utf-8") + _file("result_page.css"),
-        verdict=text(run.verdict.value),
-        verdict_class=run.verdict.value.lower(),
-        headline=text(f"{_scenarios(len(run.scenarios))} on station {station.name}"),
+        verdict=text(run.headline),
+        verdict_class=run.outcome.lower(),
+        headline=text(f"{_extent(run)} on station {station.name}"),
         summary=text(f"{station.title[:1].upper()}{station.title[1:]}."),
         period=text(f"{utc(run.started_epoch_s):%Y-%m-%d %H:%M:%S} UTC, {run.wall_s:.1f} s"),
-        cards=page.cards([(v.value.title(), str(count), _NOTE[v]) for v, count in run.counts.items()]),
-        overview="\n".join(_overview_row(scenario) for scenario in run.scenarios),
+        cards=page.cards(_cards(run)),
+        overview="\n".join([*map(_overview_row, run.scenarios), *(_row_not_run(left, run) for left in run.not_run)]),
         scenarios="\n".join(_scenario(scenario) for scenario in run.scenarios),
         facts=page.facts(_facts(run)),
     )
@@ -54,6 +54,16 @@ def _file(name: str) -> str:
 
 def _scenarios(count: int) -> str:
     return f"{count} scenario{'' if count == 1 else 's'}"
+
+
+def _extent(run: RunResult) -> str:
+    """ "22 scenarios", or of how many they are a part."""
+    return f"{run.ended} of {_scenarios(run.planned)}" if run.ended < run.planned else _scenarios(run.planned)
+
+
+def _cards(run: RunResult) -> list[tuple[str, str, str]]:
+    cards = [(verdict.value.title(), str(count), _NOTE[verdict]) for verdict, count in run.counts.items()]
+    return [*cards, ("Not run", str(len(run.not_run)), run.why_not_run)] if run.not_run else cards
 
 
 def _facts(run: RunResult) -> list[tuple[str, str]]:
@@ -77,6 +87,13 @@ def _overview_row(scenario: ScenarioResult) -> str:
         f'<tr><td>{_badge(scenario.verdict)}</td><td><a href="#{scenario.key}">{text(scenario.title)}</a>{reason}</td>'
         f'<td class="number">{_seconds(scenario.station_s)}</td>'
         f'<td class="number">{_seconds(scenario.wall_s)}</td></tr>'
+    )
+
+
+def _row_not_run(left: NotRun, run: RunResult) -> str:
+    return (
+        f'<tr><td><span class="verdict not-run">NOT RUN</span></td><td>{text(left.title)}'
+        f"<small>{text(run.why_not_run)}</small></td><td></td><td></td></tr>"
     )
 
 

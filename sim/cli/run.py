@@ -49,7 +49,7 @@ class UntilType(click.ParamType):  # type: ignore[type-arg] # generic from click
 @click.option(
     "--min-success",
     type=click.FloatRange(0, 1),
-    help="End with status 1 when less than this share of what is due was read, such as 0.99.",
+    help="End with status 1 when less than this share of what is due was read, such as 0.99; 6 when nothing was due.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def run(
@@ -104,7 +104,17 @@ def run(
         click.echo(json.dumps(result.to_json(), ensure_ascii=False))
     else:
         print_result(result)
-    if min_success is not None and (result.success_rate is None or result.success_rate < min_success):
-        click.echo(f"amiloop: less than {min_success:.2%} of what is due was read", err=True)
+    return ExitStatus.OK if min_success is None else verdict(result.success_rate, min_success, loaded.name)
+
+
+def verdict(success_rate: float | None, min_success: float, world: str) -> ExitStatus:
+    """Whether enough was read; success_rate: None when nothing was due, which shows nothing either way."""
+    if success_rate is None:
+        said = f"nothing of {world} was due yet, so --min-success has nothing to judge: let it run longer (--until)"
+        click.echo(f"amiloop: {said}", err=True)
+        return ExitStatus.INCONCLUSIVE
+    if success_rate < min_success:
+        said = f"{success_rate:.4%} of what is due in {world} was read, --min-success asks for {min_success:.4%}"
+        click.echo(f"amiloop: {said}", err=True)
         return ExitStatus.VERDICT_FAILED
     return ExitStatus.OK

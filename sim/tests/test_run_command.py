@@ -14,6 +14,7 @@ import pytest
 from hes.cli.main import run as amiloop
 from hes.trace.capture_reader import read_capture
 from sim.cli.printing import ProgressBar, clock_time
+from sim.cli.run import verdict
 from sim.run import fresh_folder
 from sim.tests.small_worlds import small
 
@@ -74,10 +75,12 @@ def test_a_share_that_a_pipeline_asks_for_decides_the_exit_status(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     short = ["run", str(world), "--out", str(tmp_path), "--until", "01:00", "--no-report", "--no-capture", "--no-trace"]
-    assert amiloop([*short, "--min-success", "0.5"]) == 1, "nothing is due yet: that is no success"
+    assert amiloop([*short, "--min-success", "0.5"]) == 6, "nothing is due yet: that is no success and no failure"
     captured = capsys.readouterr()
     assert "success at the end  nothing yet" in captured.out
-    assert "less than 50" in captured.err
+    assert "nothing of small was due yet" in captured.err
+    assert verdict(0.98999, 0.99, "small") == 1
+    assert "98.9990% of what is due in small was read, --min-success asks for 99.0000%" in capsys.readouterr().err
     assert amiloop([*short[:5], "07:00", *short[6:], "--min-success", "0.99"]) == 0
 
 
@@ -87,6 +90,7 @@ def test_the_capture_is_opened_by_the_test_keys_beside_it(
     assert amiloop(["run", str(world), "--out", str(tmp_path), "--until", "01:00", "--no-report", "--no-trace"]) == 0
     folder = tmp_path / "small-001"
     capsys.readouterr()
+    assert (folder / "test-secrets.toml").stat().st_mode & 0o777 == 0o600
     command = ["decode", str(folder / "capture.pcapng"), "--secrets", str(folder / "test-secrets.toml"), "--short"]
     assert amiloop(command) == 0
     text = capsys.readouterr().out
