@@ -48,6 +48,7 @@ class ExposedMeters:
                 _always_awake(self.population.endpoint(device)),
                 self.population.meter_type(device.profile, device.shape).profile.server_sap,
                 HDLC_LOWER_FIRST + place,
+                device.number,
             )
             for place, device in enumerate(self.devices)
         )

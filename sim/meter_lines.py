@@ -62,11 +62,12 @@ class Endpoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """A meter on a line. server_sap: its logical device; lower: its address on an HDLC line."""
+    """A meter on a line. server_sap: its logical device; lower: its address on an HDLC line; name: in the log."""
 
     endpoint: Endpoint
     server_sap: int
     lower: int
+    name: str = ""
 
 
 def _new_future() -> asyncio.Future[LinkError]:
@@ -145,6 +146,7 @@ class WrapperLine(MeterLine):
     def __init__(self, door: Door) -> None:
         super().__init__(door)
         self._endpoints = {station.server_sap: station.endpoint for station in door.stations}
+        self._names = {station.server_sap: station.name for station in door.stations}
         self._receiver = wrapper.Receiver()
 
     def take(self, data: bytes) -> None:
@@ -161,7 +163,7 @@ class WrapperLine(MeterLine):
                 continue
             answer = endpoint.ask(source, apdu, now_s, at_once=BLOCKS_AT_ONCE)
             if findings := endpoint.take_findings():
-                self._findings.tell(findings, meter=str(destination), now_s=now_s)
+                self._findings.tell(findings, meter=self._names[destination], now_s=now_s)
             if answer is None or self._transport is None:
                 continue
             self._transport.write(wrapper.encode(destination, source, answer))
@@ -221,17 +223,21 @@ class HdlcLine(MeterLine):
                     self._ask(peer, event.apdu)  # carried out, and never answered
             elif isinstance(event, LinkFinding):
                 self._findings.tell_link(
-                    event, client=peer.client_sap, meter=str(peer.server), now_s=self._door.clock.epoch_s()
+                    event,
+                    client=peer.client_sap,
+                    meter=self._station_at[peer.server].name,
+                    now_s=self._door.clock.epoch_s(),
                 )
             elif isinstance(event, LinkDown):
                 self._station_at[peer.server].endpoint.link_lost(peer.client_sap)
         self._arm()
 
     def _ask(self, peer: Peer, apdu: bytes) -> bytes | None:
-        endpoint, now_s = self._station_at[peer.server].endpoint, self._door.clock.epoch_s()
+        station, now_s = self._station_at[peer.server], self._door.clock.epoch_s()
+        endpoint = station.endpoint
         answer = endpoint.ask(peer.client_sap, apdu, now_s)
         if findings := endpoint.take_findings():
-            self._findings.tell(findings, meter=str(peer.server), now_s=now_s)
+            self._findings.tell(findings, meter=station.name, now_s=now_s)
         return answer
 
     def _arm(self) -> None:

@@ -40,7 +40,12 @@ class ReferenceMeters:
         self.pushes = Pushes(management, self.meter, self.clock)
         self.life = Life(self.meter, list(device), self.clock, self.pushes.send)
         self.stations = tuple(
-            Station(ReferenceEndpoint(self.server, each.server_sap, self.life), each.server_sap, HDLC_LOWER_FIRST)
+            Station(
+                ReferenceEndpoint(self.server, each.server_sap, self.life),
+                each.server_sap,
+                HDLC_LOWER_FIRST,
+                f"{NAME}/{each.server_sap}",
+            )
             for each in device
         )
 

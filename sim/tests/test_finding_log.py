@@ -98,7 +98,7 @@ def test_amiloop_meter_answers_who_breaks_a_rule_and_says_which_on_standard_erro
         assert f"kind={kind}" in line
         assert f"case {clause}'" in line
         assert f"client={client} " in line
-        assert "meter=1" in line
+        assert f"meter={offer['number']} " in line
     assert offer["test_keys"]["encryption_key"].lower() not in said.lower()
 
 
@@ -119,6 +119,7 @@ def test_the_reference_meter_on_hdlc_says_it_too():
         (False, True),
     ], said
     assert "docs/protocols/hdlc.md §4), case HDLC_FRAME_N5" in lines[1]
+    assert "meter=reference/1 " in lines[1]
 
 
 @pytest.fixture
