@@ -36,7 +36,7 @@ class FindingLog:
         self._left_out = 0
 
     def tell(self, findings: Iterable[Finding], *, meter: str, now_s: float) -> None:
-        """Findings of a meter's server. now_s: seconds on any clock that does not go back."""
+        """Findings of a meter's server. now_s: seconds."""
         for finding in findings:
             client = finding.client_sap
             self._line(finding.kind.value, finding.clause, client, finding.text, meter=meter, now_s=now_s)
@@ -57,7 +57,7 @@ class FindingLog:
         say(event, **fields)
 
     def _line(self, kind: str, clause: str, client: int, text: str, *, meter: str, now_s: float) -> None:
-        if now_s >= self._until_s:
+        if not self._until_s - 1.0 <= now_s < self._until_s:  # a clock that was set back begins a second too
             self._until_s, self._left = now_s + 1.0, LINES_PER_SECOND
             self.over()
         if self._left == 0:

@@ -142,6 +142,13 @@ def test_so_many_lines_a_second_and_the_rest_is_counted(lines):
     assert lines[-1]["clause"] == Finding(FindingKind.REPLAYED, "", 16).clause
 
 
+def test_a_clock_that_is_set_back_silences_nothing(lines):
+    log = FindingLog()
+    log.tell(findings(LINES_PER_SECOND), meter="1", now_s=100.0)
+    log.tell(findings(1), meter="1", now_s=40.0)
+    assert len(lines) == LINES_PER_SECOND + 1
+
+
 def test_what_was_left_out_is_said_when_the_connection_ends(lines):
     log = FindingLog()
     log.tell(findings(LINES_PER_SECOND + 1), meter="1", now_s=0.0)
