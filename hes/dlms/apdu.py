@@ -37,6 +37,7 @@ from hes.dlms.xdlms.action import (
     ActionResponseWithList,
     decode_outcome,
     decode_outcomes,
+    encode_action_request,
     encode_outcome,
     encode_outcomes,
 )
@@ -209,6 +210,7 @@ __all__ = [
     "decode_outcome",
     "decode_outcomes",
     "decode_values",
+    "encode_action_request",
     "encode_data_results",
     "encode_get_request",
     "encode_outcome",

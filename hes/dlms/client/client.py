@@ -52,7 +52,7 @@ from hes.dlms.client.opening import HLS_REPLY, Opening, error_in
 from hes.dlms.client.requests import Requests
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.client.short_names import hls_request
-from hes.dlms.codes import ApduTag, AssociationResult, Conformance, common_conformance
+from hes.dlms.codes import ApduTag, AssociationResult, Conformance, ReleaseReason, common_conformance
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.general_blocks import ABORT, GeneralBlocks, Outcome, UnconfirmedBlocks
 from hes.dlms.initiate import InitiateResponse
@@ -157,8 +157,7 @@ class Client(Requests):
         self.state = step(self.state, Event.RELEASE)
         if self._channel.ciphering is None or not self._ciphered or self._opening is None:
             return _RLRQ
-        protected = self._channel.ciphering.protect_initiate(self._opening.initiate)
-        return Rlrq(user_information=protected).encode()
+        return acse.encode_protected_rlrq(self._channel.ciphering.protect_initiate(self._opening.initiate))
 
     @property
     def transferring(self) -> bool:
@@ -404,18 +403,21 @@ class Client(Requests):
         kept = self.settings.kept
         if octets == kept.aare and kept.granted is not None:
             return self._accepted(kept.granted)
+        assert self._opening is not None
+        known = self._opening.accept_known(octets)
+        if known is not None:
+            return self._hls_required(*known)
         aare = acse.decode(octets)
         assert isinstance(aare, Aare)
         if aare.result != AssociationResult.ACCEPTED:
             refusal = error_in(aare.user_information)
             self.state = step(self.state, Event.REJECTED)
             return AssociationRefused(result=aare.result, diagnostic=aare.diagnostic, refusal=refusal)
-        assert self._opening is not None
         granted, reply = self._opening.accept(aare)
-        if reply is None:
-            if self._channel.ciphering is None:
-                kept.aare, kept.granted = octets, granted
-            return self._accepted(granted)
+        self._opening.keep(octets, aare, granted)
+        return self._accepted(granted) if reply is None else self._hls_required(granted, reply)
+
+    def _hls_required(self, granted: InitiateResponse, reply: bytes) -> SendNext:
         self._agreed(granted)
         self.state = step(self.state, Event.HLS_REQUIRED)
         return SendNext(octets=self._start(self._pass_3(reply), self._limit))
@@ -480,6 +482,9 @@ class Client(Requests):
     def _rlre(self, octets: bytes) -> ClientEvent:
         if self.state is not State.RELEASE_PENDING:
             return Ignored(reason=f"RLRE while the association is {self.state.value}", apdu=octets)
+        if acse.is_normal_rlre(octets):
+            self.state = step(self.state, Event.RELEASED)
+            return Released(reason=ReleaseReason.NORMAL)
         rlre = acse.decode(octets)
         assert isinstance(rlre, Rlre)
         if rlre.reason:

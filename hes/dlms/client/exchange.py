@@ -42,6 +42,8 @@ _SUCCESS: Final = DataAccessResult.SUCCESS
 _NULL: Final = b"\x00"
 _LIST_OCTETS: Final = 5  # the longest count before a list
 _GOT_HEADS: Final = tuple([bytes((ApduTag.GET_RESPONSE, 1, invoke, 0)) for invoke in range(256)])
+_ACTED_HEADS: Final = tuple([bytes((ApduTag.ACTION_RESPONSE, 1, invoke, 0, 1, 0, 0x09)) for invoke in range(256)])
+_ACTED_OCTETS: Final = 8  # head, and a length of one octet
 
 
 class Exchange(Protocol):
@@ -212,14 +214,15 @@ class ActionExchange:
         self._methods, self._as_list, self._limit = methods, as_list, limit
         self._outgoing: Outgoing | None = None
         self._incoming: Incoming | None = None
-        values = tuple([_NULL if value is None else value for value in data])
+        self._is_simple = not as_list
         if as_list:
-            self.request = apdu.ActionRequestWithList(invoke, methods, values).encode()
+            self.request = apdu.ActionRequestWithList(invoke, methods, _values(data)).encode()
         else:
-            self.request = apdu.ActionRequestNormal(invoke, methods[0], data[0]).encode()
+            self.request = apdu.encode_action_request(invoke, methods[0], data[0])
         if len(self.request) > limit and (as_list or data[0] is not None):
             check_blocks(len(self.request), limit, allowed=blocks_allowed)
-            self._outgoing = Outgoing(apdu.encode_values(values) if as_list else values[0])
+            self._is_simple = False
+            self._outgoing = Outgoing(apdu.encode_values(_values(data)) if as_list else _values(data)[0])
             self.request = self._first_block()
 
     def _first_block(self) -> bytes:
@@ -233,6 +236,9 @@ class ActionExchange:
         return self._outgoing.next(room(self._limit, head))
 
     def answer(self, octets: bytes) -> Step:
+        count = len(octets) - _ACTED_OCTETS
+        if octets[:7] == _ACTED_HEADS[self.invoke] and 0 <= count < 0x80 and octets[7] == count and self._is_simple:
+            return ActDone(result=ActionResult.SUCCESS, data=octets[6:])  # with a short octet-string, as HLS gives it
         answer = apdu.decode(octets)
         match answer:
             case apdu.ActionResponseNormal(result=result, data=data, data_result=data_result) if not self._as_list:
@@ -272,6 +278,10 @@ class ActionExchange:
         if self._as_list:
             return self._done(tuple(map(_act_done, apdu.decode_outcomes(whole))))
         return self._done((action_result_of(whole),))
+
+
+def _values(data: tuple[bytes | None, ...]) -> tuple[bytes, ...]:
+    return tuple([_NULL if value is None else value for value in data])
 
 
 def _act_done(outcome: apdu.ActionOutcome) -> ActDone:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from hes.dlms import apdu, axdr, ber, data, initiate
+from hes.dlms import apdu, axdr, ber, initiate
 from hes.dlms.acse import Aare, Aarq
 from hes.dlms.apdu import MethodDescriptor
 from hes.dlms.client.channel import Channel
 from hes.dlms.client.clauses import AUTHENTICATION, OPENING, PROTECTION_TOO_WEAK, REFLECTED
+from hes.dlms.client.kept import Accepted, Mould, mould_of_aare
 from hes.dlms.client.settings import NO_PAIRS, ClientSettings
 from hes.dlms.codes import AcseDiagnostic, ApduTag, Mechanism
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, REPLY_TO_HLS
+from hes.dlms.data import Tag
 from hes.dlms.initiate import VAA_NAME_LN, VAA_NAME_SN, InitiateRequest, InitiateResponse
 from hes.dlms.security import CHALLENGE_OCTETS_MAX, CHALLENGE_OCTETS_MIN, SecurityError
 from hes.dlms.security.asymmetric import check_signer
@@ -25,10 +27,12 @@ from hes.dlms.security.certificates import read_certificate
 from hes.dlms.security.ciphering import is_protected
 from hes.dlms.security.curves import PublicKey
 from hes.dlms.security.hls import TITLED, HlsSide, challenge_octets_min
+from hes.dlms.xdlms.common import encode_octets
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 CALLING_AE_QUALIFIER: Final = 0xA7
 RESPONDING_AE_QUALIFIER: Final = 0xA5
+_OCTET_STRING: Final = bytes((Tag.OCTET_STRING,))
 HLS_REPLY: Final = MethodDescriptor(15, CURRENT_ASSOCIATION, REPLY_TO_HLS)
 
 
@@ -70,6 +74,11 @@ class Opening:
                 user_information = self._proposal(self._dedicated_key)
         if ciphering is not None and self._channel.ciphered:
             user_information = ciphering.protect_initiate(user_information)
+        challenge, mould = self._challenge, settings.kept.aarq_mould
+        if mould is not None:
+            known = mould.fill(challenge, user_information)
+            if known is not None:
+                return known
         authenticating = settings.mechanism is not Mechanism.NONE
         pairs = NO_PAIRS if settings.security is None else settings.security.pairs
         brought = pairs.certificate if settings.mechanism is Mechanism.HLS_ECDSA else b""
@@ -79,12 +88,14 @@ class Opening:
             calling_ap_title=b"" if settings.security is None else settings.security.system_title,
             authentication=authenticating,
             mechanism=settings.mechanism if authenticating else None,
-            authentication_value=self._challenge if settings.mechanism.high_level else settings.password,
+            authentication_value=challenge if settings.mechanism.high_level else settings.password,
             user_information=user_information,
             other=((CALLING_AE_QUALIFIER, ber.encode(ber.OCTET_STRING, brought)),) if brought else (),
         ).encode()
         if ciphering is None and not settings.mechanism.high_level:
             settings.kept.aarq = aarq
+        elif ciphering is not None and settings.mechanism.high_level:
+            settings.kept.aarq_mould = Mould.of(aarq, challenge, user_information)
         return aarq
 
     def accept(self, aare: Aare) -> tuple[InitiateResponse, bytes | None]:
@@ -102,6 +113,39 @@ class Opening:
             if ciphering is not None:
                 ciphering.peer_system_title = known_title
             raise
+
+    def accept_known(self, octets: bytes) -> tuple[InitiateResponse, bytes] | None:
+        """The same for an AARE of which all but challenge and ciphered user information was believed before.
+
+        None: `accept` has to look, and nothing has changed. Raises RemoteProtocolError as that does.
+        """
+        known, open_usual, ciphering = self._settings.kept.accepted, self._channel.open_usual, self._channel.ciphering
+        fresh = None if known is None or open_usual is None else known.mould.fresh_in(octets)
+        if fresh is None or known is None or open_usual is None or ciphering is None or fresh[0] == self._challenge:
+            return None
+        title_before = ciphering.peer_system_title
+        ciphering.peer_system_title = known.title
+        try:
+            plain = open_usual(fresh[1])
+            if plain is not None:
+                granted = known.granted if plain == known.initiate else self._read_granted(plain)
+                return granted, self._prove(fresh[0], known.title, None)
+        except RemoteProtocolError:
+            ciphering.peer_system_title = title_before
+            raise
+        ciphering.peer_system_title = title_before
+        return None
+
+    def keep(self, octets: bytes, aare: Aare, granted: InitiateResponse) -> None:
+        """Keep what of an AARE that was believed will come again."""
+        kept, mechanism, title = self._settings.kept, self._settings.mechanism, aare.responding_ap_title
+        if self._channel.ciphering is None and not mechanism.high_level:
+            kept.aare, kept.granted = octets, granted
+        if self._channel.open_usual is None or not title or not mechanism.high_level:
+            return
+        if mechanism is not Mechanism.HLS_ECDSA and kept.accepted is None:  # the first one stays: devices may differ
+            mould = mould_of_aare(octets, aare)
+            kept.accepted = mould and Accepted(mould, title, granted.encode(), granted)
 
     def _check_accepted(self, aare: Aare) -> None:
         """The AARE fits the AARQ: same context, and HLS exactly when it was asked for."""
@@ -133,6 +177,10 @@ class Opening:
                     "the AARE is protected less than this association requires", clause=PROTECTION_TOO_WEAK
                 )
             user_information = opened.apdu
+        return self._read_granted(user_information)
+
+    def _read_granted(self, user_information: bytes) -> InitiateResponse:
+        """What an InitiateResponse in the clear grants."""
         granted = initiate.decode(user_information)
         if not isinstance(granted, InitiateResponse):
             raise RemoteProtocolError("an accepted association without an initiate response", clause=OPENING)
@@ -144,8 +192,7 @@ class Opening:
 
     def _hls_proof(self, aare: Aare) -> bytes:
         """Encoded parameter of pass 3."""
-        settings, ciphering = self._settings, self._channel.ciphering
-        challenge = aare.authentication_value
+        settings, challenge = self._settings, aare.authentication_value
         if aare.mechanism not in (None, settings.mechanism):
             raise RemoteProtocolError(f"the server wants mechanism {aare.mechanism!r}", clause=OPENING)
         if not CHALLENGE_OCTETS_MIN <= len(challenge) <= CHALLENGE_OCTETS_MAX:
@@ -153,11 +200,15 @@ class Opening:
         if challenge == self._challenge:
             raise SecurityError("the server's challenge is the client's own, sent back", clause=REFLECTED)
         title = self._server_title(aare)
-        security = settings.security
         if settings.mechanism in TITLED and not title:
             raise RemoteProtocolError(
                 f"{settings.mechanism.name} without the server's system title", clause=AUTHENTICATION
             )
+        return self._prove(challenge, title, self._server_key(aare, title))
+
+    def _prove(self, challenge: bytes, title: bytes, key: PublicKey | None) -> bytes:
+        """The parameter of pass 3. challenge, title, key: of the server."""
+        settings, security, ciphering = self._settings, self._settings.security, self._channel.ciphering
         self._hls = HlsSide(
             mechanism=settings.mechanism,
             challenge=self._challenge,
@@ -169,10 +220,10 @@ class Opening:
             suite=0 if security is None else security.suite,
             take_counter=None if ciphering is None else ciphering.take_counter,
             signing_key=None if security is None else security.pairs.signing_key,
-            peer_public_key=self._server_key(aare, title),
+            peer_public_key=key,
             manufacturer=settings.manufacturer_hls,
         )
-        return axdr.encode(data.octets(self._hls.proof()))
+        return _OCTET_STRING + encode_octets(self._hls.proof())
 
     def _server_title(self, aare: Aare) -> bytes:
         """As the AARE says, or as it was known before."""

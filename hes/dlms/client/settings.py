@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from hes.dlms.client.kept import Kept
 from hes.dlms.codes import SHORT_NAMES_ONLY, ApplicationContext, Conformance, Mechanism, conformance_in
-from hes.dlms.initiate import InitiateResponse
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED, SUITES, EncryptionKeys, SecurityControl
 from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.dlms.security.ciphering import CipheringStyle, KeyScope
@@ -96,22 +96,6 @@ class ClientSecurity:
     def key_octets(self) -> int:
         """Of a dedicated key."""
         return SUITES[self.suite].key_octets
-
-
-class Kept:
-    """Octets that follow from the settings alone, kept with them once they have been made: associations are many.
-
-    initiate: the proposal, without a dedicated key. aarq: where neither a challenge nor a counter stands in it.
-    aare, granted: the last answer in the clear that was believed, and what it grants; devices of a kind answer alike.
-    """
-
-    __slots__ = ("aare", "aarq", "granted", "initiate")
-
-    def __init__(self) -> None:
-        self.initiate = b""
-        self.aarq = b""
-        self.aare = b""
-        self.granted: InitiateResponse | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

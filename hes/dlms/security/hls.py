@@ -141,9 +141,15 @@ def _prove_gmac(inputs: HlsInputs) -> bytes:
 def _check_gmac(octets: Octets, inputs: HlsInputs) -> int | None:
     if inputs.keys is None:
         raise LocalProtocolError("HLS-GMAC needs keys")
-    if len(octets) and octets[0] & SUITE_MASK != inputs.suite:
-        raise SecurityError(f"an HLS proof of suite {octets[0] & SUITE_MASK} where suite {inputs.suite} is in use")
-    return check_gmac_challenge(octets, inputs.keys, inputs.system_title, inputs.challenge)
+    return _check_gmac_of_suite(octets, inputs.keys, inputs.system_title, inputs.challenge, inputs.suite)
+
+
+def _check_gmac_of_suite(
+    octets: Octets, keys: EncryptionKeys, system_title: bytes, challenge: bytes, suite: int
+) -> int | None:
+    if len(octets) and octets[0] & SUITE_MASK != suite:
+        raise SecurityError(f"an HLS proof of suite {octets[0] & SUITE_MASK} where suite {suite} is in use")
+    return check_gmac_challenge(octets, keys, system_title, challenge)
 
 
 def _prove_ecdsa(inputs: HlsInputs) -> bytes:
@@ -210,11 +216,12 @@ def check_hls_response(mechanism: Mechanism, octets: Octets, inputs: HlsInputs) 
     return check(octets, inputs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)  # not frozen: that costs more than the proof, in each association
 class HlsSide:
     """One side's part in passes 3 and 4: it proves itself to the other, and checks the other's proof.
 
-    challenge: the one this side sent, peer_challenge: the one it was sent. The rest: see HlsInputs.
+    challenge: the one this side sent, peer_challenge: the one it was sent. The rest: see HlsInputs, which GMAC, the
+    mechanism of nearly all, does without.
     """
 
     mechanism: Mechanism
@@ -232,6 +239,9 @@ class HlsSide:
 
     def proof(self) -> bytes:
         """What this side sends. Raises LocalProtocolError when something that the mechanism needs is missing."""
+        if self.mechanism is Mechanism.HLS_GMAC and self.keys is not None and self.take_counter is not None:
+            counter = self.take_counter()
+            return gmac_challenge(self.keys, self.system_title, counter, self.peer_challenge, suite=self.suite)
         inputs = HlsInputs(
             challenge=self.peer_challenge,
             own_challenge=self.challenge,
@@ -248,6 +258,8 @@ class HlsSide:
 
     def check(self, octets: Octets) -> int | None:
         """The counter in the other side's proof, None where it has none. Raises SecurityError for a wrong proof."""
+        if self.mechanism is Mechanism.HLS_GMAC and self.keys is not None:
+            return _check_gmac_of_suite(octets, self.keys, self.peer_system_title, self.challenge, self.suite)
         inputs = HlsInputs(
             challenge=self.challenge,
             own_challenge=self.peer_challenge,

@@ -8,6 +8,7 @@ Source: docs/protocols/dlms-application.md §3.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -48,6 +49,26 @@ class ActionRequestNormal:
     def encode(self) -> bytes:
         head = b"\xc3\x01" + encode_u8(self.invoke, "invoke octet") + encode_descriptor(self.method)
         return head + (b"\x00" if self.data is None else b"\x01" + self.data)
+
+
+_ACTION: Final = struct.Struct(">HBH6sbB")
+_ACTION_NORMAL: Final = 0xC301
+
+
+def encode_action_request(invoke: int, method: MethodDescriptor, data: bytes | None) -> bytes:
+    """Octets of an action-request-normal, as `ActionRequestNormal(...).encode()` gives them, without the object.
+
+    Raises LocalProtocolError for a field out of its range.
+    """
+    class_id, obis, index = method
+    if len(obis) == 6:
+        try:
+            head = _ACTION.pack(_ACTION_NORMAL, invoke, class_id, obis, index, data is not None)
+        except struct.error:
+            pass
+        else:
+            return head if data is None else head + data
+    return ActionRequestNormal(invoke, method, data).encode()
 
 
 @dataclass(frozen=True, slots=True)
