@@ -212,6 +212,7 @@ def _plan(url: str, profile: DeviceProfile | None, credentials: Credentials, opt
         timeout_s=options.timeout or (HDLC_TIMEOUT_S if hdlc else WRAPPER_TIMEOUT_S),
         counter=options.counter,
         counter_object=counter_object or COUNTER_OBJECT,
+        counter_object_given=options.counter_object is not None,
         public_client=PUBLIC_CLIENT if public is None else public,
         hdlc=_hdlc_address(options, settings.server_sap, hdlc=hdlc),
         deviation_sign=1 if profile is None else profile.deviation_sign,

@@ -63,10 +63,10 @@ async def read_meter(plan: ReadPlan, links: Links, entropy: Entropy, tap: FrameT
 
 
 async def _converse(plan: ReadPlan, session: Session, entropy: Entropy) -> ReadOutcome:
-    dlms, associated = await open_association(plan.connect, session, entropy)
-    outcome = ReadOutcome(associated=associated, findings=[str(finding) for finding in associated.findings])
-    await _Reader(dlms, plan, outcome).read_all()
-    remark = await release(dlms)
+    opened = await open_association(plan.connect, session, entropy)
+    outcome = ReadOutcome(associated=opened.associated, findings=opened.findings())
+    await _Reader(opened.dlms, plan, outcome).read_all()
+    remark = await release(opened.dlms)
     outcome.findings += [remark] if remark else []
     if isinstance(session, HdlcSession):
         outcome.findings += session.counters.rules_broken()

@@ -59,7 +59,8 @@ PROTECTIONS: Final = {
 class ConnectPlan:
     """How to reach a device and open it.
 
-    counter: the first invocation counter to send, None to read it. counter_object: where it is read from.
+    counter: the first invocation counter to send, None to read it. counter_object: where it is read from;
+    counter_object_given: whether somebody asked for that one, so that no other is looked for.
     hdlc: the meter's address on HDLC, None to speak the wrapper. deviation_sign: -1 for meters that send minutes from
     UTC to local time.
     """
@@ -69,6 +70,7 @@ class ConnectPlan:
     timeout_s: float
     counter: int | None = None
     counter_object: Obis = COUNTER_OBJECT
+    counter_object_given: bool = False
     public_client: int = PUBLIC_CLIENT
     hdlc: ServerAddress | None = None
     deviation_sign: Literal[1, -1] = 1
@@ -78,6 +80,11 @@ class ConnectPlan:
         """Whether the public client has to ask for the counter first."""
         security = self.settings.security
         return security is not None and security.keys is not None and self.counter is None
+
+    @property
+    def searches_counter(self) -> bool:
+        """Whether another counter object may be looked for; with short names there is no telling what one holds."""
+        return not (self.counter_object_given or self.settings.short_names)
 
     @property
     def public_settings(self) -> ClientSettings:

@@ -17,14 +17,13 @@ from dataclasses import replace
 from typing import Final, Protocol, TypeVar
 
 from hes.cli.meter_reader import MeterReader, why_not_read
-from hes.cli.opening import open_association, release
+from hes.cli.opening import Opened, open_association, release
 from hes.cli.read_link import Session, explained, hang_up, open_session
 from hes.cli.read_plan import ConnectPlan
 from hes.cli.read_values import PROFILE_CLASS, ProfileTable, Reading
 from hes.cli.scan_result import BufferSummary, Scan, ScannedAttribute, ScannedDevice, ScannedMethod, ScannedObject
 from hes.dlms import axdr
 from hes.dlms.apdu import AttributeDescriptor
-from hes.dlms.client.events import Associated
 from hes.dlms.cosem.access_rights import READ, AccessRight, attribute_right, method_right
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, ObjectListElement, object_list_from_value
 from hes.dlms.cosem.association_sn import sn_access_rights_from_value, sn_object_list_from_value
@@ -37,7 +36,6 @@ from hes.dlms.selective_access import by_entry
 from hes.entropy import Entropy
 from hes.errors import AccessDenied, HesError, LinkError, RemoteProtocolError
 from hes.links.registry import Links
-from hes.protocols.dlms_cosem import DlmsSession
 from hes.protocols.hdlc_session import HdlcSession
 from hes.protocols.wrapper_session import ExchangeTimeout, FrameTap, SessionLost
 
@@ -140,9 +138,11 @@ class _Opener:
     async def connect(self) -> Session:
         return await open_session(self.plan, self._links, self._tap)
 
-    async def associate(self, session: Session) -> tuple[DlmsSession, Associated]:
+    async def associate(self, session: Session) -> Opened:
         counter = None if self._counter is None else self.next_counter
-        return await open_association(self.plan, session, self._entropy, send_counter=counter)
+        opened = await open_association(self.plan, session, self._entropy, send_counter=counter)
+        self.plan = replace(self.plan, counter_object=opened.counter_object)  # for the next time, found or not
+        return opened
 
 
 class _DeviceScanner:
@@ -185,14 +185,14 @@ class _DeviceScanner:
         plan = self._opener.plan
         self._session = session = await self._opener.connect()
         try:
-            dlms, associated = await self._opener.associate(session)
+            opened = await self._opener.associate(session)
         except SessionLost as error:
             raise explained(error, plan) from error
         if self._device.associated is None:
-            self._device.associated = associated
-            self._device.findings += [str(finding) for finding in associated.findings]
+            self._device.associated = opened.associated
+            self._device.findings += opened.findings()
         known = self._meter.known_scaler_units if self._meter is not None else {}
-        self._meter = MeterReader(dlms, plan.deviation_sign, known)
+        self._meter = MeterReader(opened.dlms, plan.deviation_sign, known)
         return self._meter
 
     async def _usable(self) -> MeterReader:

@@ -10,6 +10,7 @@ from hes.cli.read_plan import PUBLIC_CLIENT, ConnectPlan
 from hes.cli.read_values import CLOCK_CLASS, PROFILE_CLASS, Reading
 from hes.cli.scan_items import Items
 from hes.cli.scan_result import ScannedDevice, ScannedObject
+from hes.cli.send_counter import counter_of
 from hes.devices.profile_file import COLUMNS_MAX, DAY_S, PDU_OCTETS_MIN
 from hes.dlms import acse, axdr
 from hes.dlms.codes import ApplicationContext, Mechanism
@@ -95,14 +96,19 @@ class Facts:
         return 1
 
     def security(self) -> dict[str, Any]:
+        """Of the setup that the scanning association belongs to, else of the first there is."""
         setups = [each for each in self._device.objects if each.class_id == SECURITY_CLASS]
-        said: dict[str, Any] = {"invocation_counter": str(self._plan.counter_object)}
+        own = self.value(ASSOCIATION_CLASS, CURRENT_ASSOCIATION, 9)
+        setups.sort(key=lambda each: each.obis != own)  # stable: the first one stays first
+        counter = counter_of(own)
+        if setups and counter is None:
+            counter = counter_of(setups[0].obis)
+        if counter is None or self._device.object(1, counter) is None:
+            counter = self._plan.counter_object
+        said: dict[str, Any] = {"invocation_counter": str(counter)}
         if setups:
             said["setup"] = str(setups[0].obis)
             suite = plain_value(setups[0].reading(3))
-            counter = Obis(bytes((0, 0, 43, 1, setups[0].obis[4], 255)))
-            if self._device.object(1, counter) is not None:
-                said["invocation_counter"] = str(counter)
             if suite in (0, 1, 2):
                 said["suite"] = suite
         return said

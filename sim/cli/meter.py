@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 DEFAULT_WORLD = "neighbourhood"
 NEW_PTY = "auto"
-CABLE_END = "/dev/ttyOTHER"  # in what is printed, for the port at the reader's end of the cable
 
 
 @click.command()
@@ -77,6 +76,7 @@ def meter(
     hdlc = hdlc or mode_e
     _check_count(count, hdlc=hdlc)
     if model == "reference":
+        _check_no_world(name, seed)
         _serve_reference(url, count, hdlc=hdlc, sign_on=sign_on, as_json=as_json)
         return
     loaded = parse.load(world)
@@ -91,8 +91,17 @@ def meter(
     run_until_stopped(serve_meters(Links(), url, meters, announce, hdlc=hdlc, sign_on=sign_on))
 
 
+def _check_no_world(name: str | None, seed: int | None) -> None:
+    """The reference meter lives in no world: what would choose one there is refused rather than left unused."""
+    context = click.get_current_context()
+    world_said = context.get_parameter_source("world") is not click.core.ParameterSource.DEFAULT
+    for option, said in (("--world", world_said), ("--name", name is not None), ("--seed", seed is not None)):
+        if said:
+            raise click.UsageError(f"{option} is for --model simulated: the reference meter lives in no world.")
+
+
 def _serve_reference(url: str, count: int, *, hdlc: bool, sign_on: SignOnSettings | None, as_json: bool) -> None:
-    from hes.links.registry import Links
+    from hes.links.registry import Links, LinkUrl
     from sim.cli.offers import reference_text
     from sim.cli.until_stopped import run_until_stopped
     from sim.reference.serving import reference_offer, serve_reference
@@ -108,6 +117,8 @@ def _serve_reference(url: str, count: int, *, hdlc: bool, sign_on: SignOnSetting
             **offer,
             "meters": [offer],
         }
+        if reached_at.startswith("pty://"):
+            offer["device"] = LinkUrl.parse(reached_at).place
         click.echo(json.dumps(offer) if as_json else reference_text(offer))
 
     run_until_stopped(serve_reference(Links(), url, announce, hdlc=hdlc, sign_on=sign_on))
@@ -210,35 +221,22 @@ def _address(offer: dict[str, Any]) -> str:
 
 
 def _try_lines(offer: dict[str, Any]) -> list[str]:
-    """One command per client of the first meter, ready to be pasted."""
-    where = f"{shlex.quote(_caller_url(offer['url']))}{_framing_options(offer)}"
-    first = offer["meters"][0]
-    keys = first["test_keys"]
-    secrets = {
-        "none": "",
-        "lls": f" --auth low --password {keys['password']}",
-        "hls-gmac": f" --auth gmac --key {keys['encryption_key']} --auth-key {keys['authentication_key']}",
-    }
+    """One command per client of the first meter, one for each further meter, ready to be pasted."""
+    from sim.cli.offers import caller_url, framing_options
+
     lines = []
-    for client in first["associations"]:
-        wanted = "clock" if client["name"] == "public" else "clock 1.0.1.8.0.255"
-        how = secrets[client["authentication"]]
-        lines.append(f"amiloop read {where} {wanted} --client {client['client_sap']}{how}")
+    url = shlex.quote(caller_url(offer["url"]))
+    for place, each in enumerate(offer["meters"]):
+        keys = each["test_keys"]
+        secrets = {
+            "none": "",
+            "lls": f" --auth low --password {keys['password']}",
+            "hls-gmac": f" --auth gmac --key {keys['encryption_key']} --auth-key {keys['authentication_key']}",
+        }
+        clients = each["associations"] if place == 0 else each["associations"][-1:]
+        for client in clients:
+            wanted = "clock" if client["name"] == "public" else "clock 1.0.1.8.0.255"
+            how = secrets[client["authentication"]]
+            where = f"{url}{framing_options(offer, place)}"
+            lines.append(f"amiloop read {where} {wanted} --client {client['client_sap']}{how}")
     return lines
-
-
-def _caller_url(url: str) -> str:
-    """Where a reader connects: the other end of a cable has a name that only its own machine knows."""
-    scheme, _, rest = url.partition("://")
-    if not scheme.startswith("serial"):
-        return url
-    _, mark, options = rest.partition("?")
-    return f"serial://{CABLE_END}{mark}{options}"
-
-
-def _framing_options(offer: dict[str, Any]) -> str:
-    """What `amiloop read` has to be told about the framing: on a line it takes HDLC for granted, elsewhere not."""
-    address = offer["meters"][0].get("hdlc_address")
-    if address is not None:
-        return f" --hdlc --server {address['upper']}/{address['lower']}"
-    return "" if offer["url"].startswith(("tcp://", "udp://")) else " --wrapper"

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from hes.devices.profiles import DeviceProfile
 from sim.meter.keys import meter_keys
 from sim.world.population import MeterDevice
 
-AUTHENTICATION = {"none": "none", "lls": "low (password)", "hls-gmac": "gmac (both keys)"}
+AUTHENTICATION: Final = {
+    "none": "none",
+    "lls": "low (password)",
+    "hls": "the manufacturer's own, not for amiloop read",
+    "hls-md5": "md5 (password)",
+    "hls-sha1": "sha1 (password)",
+    "hls-gmac": "gmac (both keys)",
+    "hls-sha256": "sha256 (password)",
+    "hls-ecdsa": "ecdsa (key files)",
+}
+"""By the words of `amiloop read --auth`, with what it takes."""
+CABLE_END: Final = "/dev/ttyOTHER"
+"""In what is printed, for the port at the reader's end of the cable."""
+TRIED: Final = ("public", "management", "reader", "by-hls-gmac", "by-hls-gmac-suite-1", "by-hls-gmac-suite-2")
+"""Clients of the reference meter that `try:` shows; the others go alike [A]."""
 
 
 def meter_offer(device: MeterDevice, profile: DeviceProfile, seed: int) -> dict[str, Any]:
@@ -22,7 +37,12 @@ def meter_offer(device: MeterDevice, profile: DeviceProfile, seed: int) -> dict[
         "server_sap": profile.server_sap,
         "system_title": device.system_title.hex().upper(),
         "associations": [
-            {"name": offer.name, "client_sap": offer.client_sap, "authentication": offer.mechanism}
+            {
+                "name": offer.name,
+                "client_sap": offer.client_sap,
+                "authentication": offer.mechanism,
+                "invocation_counter": None if offer.mechanism == "none" else str(profile.invocation_counter),
+            }
             for offer in profile.associations
         ],
         "test_keys": {
@@ -39,12 +59,18 @@ def client_lines(offers: Iterable[dict[str, Any]]) -> list[str]:
     lines = []
     for offer in {offer["profile"]: offer for offer in offers}.values():
         lines.append(f"  clients of profile {offer['profile']}:")
-        lines += [
-            f"    {entry['client_sap']:>3}  {entry['name']:<12} authentication "
-            + AUTHENTICATION.get(entry["authentication"], entry["authentication"])
-            for entry in offer["associations"]
-        ]
+        lines += _table(offer["associations"])
         lines.append(f"    invocation counter at {offer['invocation_counter']} (public client)")
+    return lines
+
+
+def _table(associations: Sequence[dict[str, Any]]) -> list[str]:
+    """One line per client, in columns as wide as they need to be."""
+    width = max(len(entry["name"]) for entry in associations)
+    lines = []
+    for entry in associations:
+        how = AUTHENTICATION[entry["authentication"]]
+        lines.append(f"    {entry['client_sap']:>3}  {entry['name']:<{width}}  authentication {how}")
     return lines
 
 
@@ -61,15 +87,19 @@ def key_lines(offer: dict[str, Any]) -> list[str]:
 def reference_text(offer: dict[str, Any]) -> str:
     """How to reach and open the reference meter: every client with its mechanism, every key set."""
     how = "HDLC" if offer["framing"] == "hdlc" else "the DLMS wrapper"
-    lines = [f"reference meter at {offer['url']}, on {how}; logical devices {offer['logical_devices']}"]
+    devices = " and ".join(map(str, offer["logical_devices"]))
+    lines = [f"reference meter at {offer['url']}, on {how}; logical devices {devices}"]
+    if "device" in offer:
+        lines.append(f"  open {offer['device']} like a serial port")
     if "hdlc_address" in offer:
         lines.append(f"  HDLC server address {offer['server_sap']}/{offer['hdlc_address']['lower']} (upper/lower)")
-    lines.append("  clients:")
-    lines += [
-        f"    {entry['client_sap']:>3}  {entry['name']:<14} authentication {entry['authentication']:<14}"
-        + ("" if entry["setup"] is None else f" security setup {entry['setup']}")
-        for entry in offer["associations"]
-    ]
+    for setup in (None, *map(int, offer["setups"])):
+        clients = [entry for entry in offer["associations"] if entry["setup"] == setup]
+        if setup is None:
+            lines.append("  clients without keys:")
+        else:
+            lines.append(f"  clients of security setup {setup}, invocation counter {clients[0]['invocation_counter']}:")
+        lines += _table(clients)
     lines.append("  TEST KEYS, the same for everybody:")
     lines.append(f"    system title        {offer['system_title']}")
     lines.append(f"    of the test client  {offer['client_system_title']}, the one with known public keys")
@@ -77,5 +107,44 @@ def reference_text(offer: dict[str, Any]) -> str:
     for setup, keys in offer["setups"].items():
         lines.append(f"    security setup {setup}, suite {keys['suite']}:")
         lines += [f"      {name.replace('_', ' '):<20}  {keys[name]}" for name in keys if name != "suite"]
+    lines += ["  try:", *(f"    {line}" for line in _reference_tries(offer))]
     lines.append("  stop with Ctrl-C")
     return "\n".join(lines)
+
+
+def _reference_tries(offer: dict[str, Any]) -> list[str]:
+    """Commands that can be pasted, one for every way to differ: no keys, a password, both keys of each setup."""
+    where = f"{shlex.quote(caller_url(offer['url']))}{framing_options(offer)}"
+    clients = {entry["name"]: entry for entry in offer["associations"]}
+    return [f"amiloop read {where} clock{_how_to_open(offer, clients[name])}" for name in TRIED]
+
+
+def _how_to_open(offer: dict[str, Any], client: dict[str, Any]) -> str:
+    how = f" --client {client['client_sap']}"
+    if client["authentication"] == "none":
+        return how
+    if client["authentication"] == "lls":
+        return f"{how} --auth low --password {offer['test_keys']['password']}"
+    keys = offer["setups"][str(client["setup"])]
+    suite = f" --suite {keys['suite']}" if keys["suite"] else ""
+    return (
+        f"{how} --auth gmac{suite} --key {keys['encryption_key']} --auth-key {keys['authentication_key']}"
+        f" --counter-object {client['invocation_counter']}"
+    )
+
+
+def caller_url(url: str) -> str:
+    """Where a reader connects: the other end of a cable has a name that only its own machine knows."""
+    scheme, _, rest = url.partition("://")
+    if not scheme.startswith("serial"):
+        return url
+    _, mark, options = rest.partition("?")
+    return f"serial://{CABLE_END}{mark}{options}"
+
+
+def framing_options(offer: dict[str, Any], meter: int = 0) -> str:
+    """What `amiloop read` has to be told about the framing: on a line it takes HDLC for granted, elsewhere not."""
+    address = offer["meters"][meter].get("hdlc_address")
+    if address is not None:
+        return f" --hdlc --server {address['upper']}/{address['lower']}"
+    return "" if offer["url"].startswith(("tcp://", "udp://")) else " --wrapper"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from hes.clock import Clock, SystemClock
+from hes.dlms.cosem.security_setup import invocation_counter_name
 from hes.dlms.mode_e import SignOnSettings
 from hes.dlms.security.certificates import CertificateType
 from hes.dlms.security.control import SUITES
@@ -75,7 +76,7 @@ def reference_offer(*, hdlc: bool) -> dict[str, Any]:
         "associations": [_association(offer) for offer in OFFERS],
         "test_keys": {"password": known_keys.PASSWORD.decode(), **_keys(SETUP_OPEN)},
         "setups": {str(setup): {"suite": suite, **_keys(setup)} for setup, suite in SUITE_OF.items()},
-        "invocation_counter": f"0.0.43.1.{SETUP_OPEN}.255",
+        "invocation_counter": str(invocation_counter_name(SETUP_OPEN)),
     }
     if hdlc:
         offer["hdlc_address"] = {"upper": MANAGEMENT_SAP, "lower": HDLC_LOWER_FIRST}
@@ -89,6 +90,7 @@ def _association(offer: Offer) -> dict[str, Any]:
         "authentication": name_of(offer.mechanism),
         "mechanism": int(offer.mechanism),
         "setup": offer.setup,
+        "invocation_counter": None if offer.setup is None else str(invocation_counter_name(offer.setup)),
     }
 
 

@@ -9,13 +9,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from hes.cli.read import read
-from sim.cli.meter import _try_lines
+from hes.cli.scan import scan
+from hes.devices import profiles
+from hes.dlms.obis import Obis
+from sim.cli.meter import _try_lines, meter
 
 COMMAND = [sys.executable, "-c", "from hes.cli.main import main; main()"]
 DEADLINE_S = 20
@@ -66,10 +71,61 @@ def test_every_line_that_is_printed_can_be_pasted(place: tuple[str, ...]) -> Non
     with served(*place) as process:
         lines = [shlex.split(line) for line in printed(process) if line.startswith("amiloop read ")]
         done = [run(line[2:]) for line in lines]
-    assert len(lines) == 4
+    assert len(lines) == 4 + ("--count" in place)
     for each in done:
         assert each.exception is None, each.exception
         assert each.return_value == 0, each.output
+
+
+def test_the_lines_of_the_reference_meter_can_be_pasted_again_and_again() -> None:
+    with served("--tcp", "127.0.0.1:0", "--model", "reference") as process:
+        shown = printed(process)
+        lines = [shlex.split(line) for line in shown if line.startswith("amiloop read ")]
+        done = [run(line[2:]) for _ in range(2) for line in lines]
+    assert len(lines) == 6
+    assert [each.return_value for each in done] == [0] * 12, [each.output for each in done]
+    assert not any("note:" in each.output for each in done)
+    for counter in ("0.0.43.1.0.255", "0.0.43.1.1.255", "0.0.43.1.2.255", "0.0.43.1.3.255"):
+        assert sum(line.endswith(f"invocation counter {counter}:") for line in shown) == 1
+    assert "2  reader         authentication low (password)" in shown
+
+
+def test_every_ciphered_client_of_the_reference_meter_is_read_again_and_again(tmp_path: Path) -> None:
+    with served("--tcp", "127.0.0.1:0", "--model", "reference", "--json") as process:
+        assert process.stdout is not None
+        offer = json.loads(process.stdout.readline())
+        first = {each["setup"]: each for each in reversed(offer["associations"]) if each["mechanism"] == 5}
+        for setup, client in sorted(first.items()):
+            how = _keys_of(offer, client)
+            assert client["invocation_counter"] == f"0.0.43.1.{setup}.255"
+            for number in range(3):
+                done = run([offer["url"], "clock", *how])
+                assert done.return_value == 0, done.exception
+                moved = f"with --counter-object {client['invocation_counter']}" in done.stderr
+                assert moved == bool(setup and number), done.stderr  # the first time, every counter is 0
+        profile = str(tmp_path / "reference.toml")
+        how = _keys_of(offer, first[1])
+        for number in range(2):
+            done = CliRunner().invoke(
+                scan, [offer["url"], *how, "--only", "--write-profile", profile, "--force"], standalone_mode=False
+            )
+            assert done.return_value in (0, 1), (number, done.exception)
+        assert profiles.load(profile).invocation_counter == Obis.parse("0.0.43.1.1.255")
+        done = run([offer["url"], "clock", "--profile", profile, *how[2:]])
+    assert (done.return_value, done.stderr) == (0, ""), done.exception
+
+
+def _keys_of(offer: dict[str, Any], client: dict[str, Any]) -> list[str]:
+    keys = offer["setups"][str(client["setup"])]
+    secrets = ["--key", keys["encryption_key"], "--auth-key", keys["authentication_key"]]
+    return ["--client", str(client["client_sap"]), *secrets, "--suite", str(keys["suite"])]
+
+
+@pytest.mark.parametrize("option", ["--name=north-0001", "--seed=3", "--world=neighbourhood"])
+def test_the_reference_meter_lives_in_no_world(option: str) -> None:
+    done = CliRunner().invoke(meter, ["--tcp", "127.0.0.1:0", "--model", "reference", option], standalone_mode=False)
+    assert isinstance(done.exception, click.UsageError)
+    assert option.partition("=")[0] in done.exception.message
 
 
 def test_a_profile_and_the_keys_are_enough_for_the_safest_association() -> None:

@@ -1,0 +1,110 @@
+"""The invocation counter that a ciphered association begins with: read through the public client, found where it is.
+
+A meter has one counter per security setup (0.0.43.1.e), and the public client is not always told which setup a client
+belongs to. So the object of the plan is read first. Is there none, or is the counter refused, then the setup of that
+client is looked up where the public client may see its association; else the highest counter is taken that it can see:
+too high is good, too low is not. Source: docs/protocols/dlms-roles.md §6; the order is ours [A].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from hes.dlms import axdr
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, ObjectListElement, object_list_from_value
+from hes.dlms.cosem.security_setup import invocation_counter_name
+from hes.dlms.obis import OBIS_OCTETS, Obis
+from hes.errors import AccessDenied, RemoteProtocolError
+from hes.protocols.dlms_cosem import DlmsSession
+
+DATA_CLASS: Final = 1
+ASSOCIATION_CLASS: Final = 15
+OBJECT_LIST, PARTNERS, SECURITY_SETUP = 2, 3, 9
+SETUP_NAME: Final = bytes((0, 0, 43, 0))
+COUNTER_NAME: Final = bytes((0, 0, 43, 1))
+LOOKED_AT_MAX: Final = 64
+"""Associations and counters that are asked for in search of the right one [A]."""
+
+
+class SendCounter:
+    """Numbers one after another. next: the one that comes next. moved: whether some were passed over."""
+
+    def __init__(self, first: int) -> None:
+        self.next = first
+        self.moved = False
+
+    def move_up(self, lowest: int) -> None:
+        self.next, self.moved = lowest, True
+
+    def take(self) -> int:
+        taken = self.next
+        self.next = taken + 1
+        return taken
+
+
+async def counter_in(session: DlmsSession, counter_object: Obis) -> int:
+    """The value of a counter object. Raises AccessDenied where it is refused or holds no counter."""
+    value, _ = axdr.decode_value(await session.get(DATA_CLASS, counter_object, 2))
+    if type(value) is not int or value < 0:
+        raise AccessDenied(f"{counter_object} holds no counter but {value!r}.", obis=str(counter_object))
+    return value
+
+
+async def counter_seen(public: DlmsSession, client_sap: int, but: Obis) -> tuple[Obis, int]:
+    """The counter of that client as far as the public client can tell, and its value. but: the one known to be wrong.
+
+    public: open, with logical names. Raises AccessDenied where nothing is to be seen.
+    """
+    encoded = await public.get(ASSOCIATION_CLASS, CURRENT_ASSOCIATION, OBJECT_LIST)
+    listed = object_list_from_value(axdr.decode_value(encoded)[0])
+    own = await _of_client(public, listed, client_sap)
+    names = [Obis(each.logical_name) for each in listed if _is_counter(each)] if own is None else [own]
+    found: list[tuple[int, Obis]] = []
+    for name in names[:LOOKED_AT_MAX]:
+        if name != but:
+            with suppress(AccessDenied):
+                found.append((await counter_in(public, name), name))
+    if not found:
+        raise AccessDenied("the public client sees no other invocation counter.")
+    value, name = max(found)
+    return name, value
+
+
+async def counter_of_setup(session: DlmsSession) -> Obis | None:
+    """The counter of the open association by its security setup; None where it does not say."""
+    if session.client.settings.short_names:
+        return None
+    return await _setup_counter(session, CURRENT_ASSOCIATION)
+
+
+async def _of_client(public: DlmsSession, listed: Sequence[ObjectListElement], client_sap: int) -> Obis | None:
+    others = [
+        each for each in listed if each.class_id == ASSOCIATION_CLASS and each.logical_name != CURRENT_ASSOCIATION
+    ]
+    for each in others[:LOOKED_AT_MAX]:
+        with suppress(AccessDenied):
+            value, _ = axdr.decode_value(await public.get(ASSOCIATION_CLASS, each.logical_name, PARTNERS))
+            if isinstance(value, list | tuple) and value and value[0] == client_sap:
+                return await _setup_counter(public, each.logical_name)
+    return None
+
+
+async def _setup_counter(session: DlmsSession, association: bytes) -> Obis | None:
+    try:
+        name, _ = axdr.decode_value(await session.get(ASSOCIATION_CLASS, association, SECURITY_SETUP))
+    except (AccessDenied, RemoteProtocolError):
+        return None
+    return counter_of(name)
+
+
+def counter_of(setup: object) -> Obis | None:
+    """0.0.43.1.e of the setup 0.0.43.0.e; None for anything else."""
+    if isinstance(setup, bytes) and len(setup) == OBIS_OCTETS and setup[:4] == SETUP_NAME:
+        return invocation_counter_name(setup[4])
+    return None
+
+
+def _is_counter(each: ObjectListElement) -> bool:
+    return each.class_id == DATA_CLASS and each.logical_name[:4] == COUNTER_NAME
