@@ -6,10 +6,11 @@ Options come before the device profile, the profile before defaults.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from hes.cli.key_files import read_key_files
 from hes.cli.read_link import HDLC_TIMEOUT_S, WRAPPER_TIMEOUT_S, check_addresses, hdlc_address, is_serial
@@ -76,7 +77,8 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
         "--mechanism",
         "auth",
         type=click.Choice(list(MECHANISMS)),
-        help="Authentication; without it none, with both keys gmac. lls is low, hls-... is the same without hls-.",
+        help="Authentication; without it none, with --password low, with both keys gmac. lls is low, hls-... is the "
+        "same without hls-.",
     ),
     click.option(
         "--password",
@@ -188,14 +190,25 @@ class Connecting:
 def connecting(url: str, given: dict[str, Any]) -> Connecting:
     """What the options of `connect_options` come to; they are taken out of `given`. Raises UsageError."""
     secrets, trace = given.pop("secrets"), given.pop("trace")
+    context = click.get_current_context(silent=True)
+    typed = context is not None and context.get_parameter_source("password") is ParameterSource.COMMANDLINE
     credentials = _credentials(secrets, **{name: given.pop(name) for name in _SECRET_NAMES})
     options = ConnectOptions(**{each.name: given.pop(each.name) for each in fields(ConnectOptions)})
     profile = None if options.profile is None else profiles.load(options.profile)
+    if typed and options.auth is None and profile is None:
+        options = replace(options, auth=_auth_of_password(credentials))
     try:
         plan = _plan(url, profile, credentials, options)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     return Connecting(plan=plan, profile=profile, tap=_tracer(credentials) if trace else None)
+
+
+def _auth_of_password(credentials: Credentials) -> str:
+    """What a password is for where nobody said. Raises UsageError where it could be for several."""
+    if credentials.key or credentials.auth_key:
+        raise click.UsageError("With --key, --password needs --auth to say what it is for: low, md5, sha1 or sha256.")
+    return "low"
 
 
 def _plan(url: str, profile: DeviceProfile | None, credentials: Credentials, options: ConnectOptions) -> ConnectPlan:

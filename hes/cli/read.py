@@ -12,6 +12,7 @@ from hes.cli.connect_options import connect_options, connecting
 from hes.cli.exit_status import ExitStatus
 from hes.cli.meter_times import turned
 from hes.cli.object_reference import ObjectReference
+from hes.cli.progress import watching, wipe
 from hes.cli.read_meter import read_meter
 from hes.cli.read_options import Moment, Reference, check_range
 from hes.cli.read_output import outcome_json, outcome_lines
@@ -48,7 +49,7 @@ def read(
     are shown with scaler and unit, profiles as tables. Without OBJECT: clock and logical device name.
 
     Ends with status 1 when an object could not be read, 3 when the meter refused the association, 4 when it could not
-    be reached.
+    be reached. Ctrl-C releases the association and shows what was read.
     """
     check_range(first, last)
     connect = connecting(url, given)
@@ -60,13 +61,21 @@ def read(
         last=_in_meter_sense(last, sign),
         classes={} if connect.profile is None else known_classes(connect.profile),
     )
-    outcome = asyncio.run(read_meter(plan, Links(), SystemEntropy(), connect.tap))
+    watch = watching(wanted=connect.tap is None)
+    try:
+        outcome = asyncio.run(read_meter(plan, Links(), SystemEntropy(), connect.tap, watch))
+    finally:
+        wipe()
     for finding in outcome.findings:
         click.echo(f"note: {finding}", err=True)
+    if outcome.interrupted:
+        click.echo(f"interrupted: {len(outcome.results)} of {len(plan.objects)} objects were read", err=True)
     if as_json:
         click.echo(json.dumps(outcome_json(plan, outcome), ensure_ascii=False, indent=2))
-    else:
+    elif outcome.results:
         click.echo("\n".join(outcome_lines(outcome)))
+    if outcome.interrupted:
+        return ExitStatus.INTERRUPTED
     return ExitStatus.OK if outcome.complete else ExitStatus.VERDICT_FAILED
 
 

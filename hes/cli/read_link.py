@@ -8,7 +8,8 @@ at the speed of the URL is added. Source: docs/protocols/hdlc.md §7; the shares
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Final, TypeAlias
 
@@ -138,6 +139,8 @@ def _no_answer(plan: ConnectPlan, settings: ClientSettings) -> str:
     client = "--client" if settings.client_sap == plan.settings.client_sap else "--public-client (or give --counter)"
     if is_serial(plan.url):
         where = "the cable, ?baud= and &format= of the URL"
+        if "sign_on" not in dict(LinkUrl.parse(plan.url).options):
+            where += " (?sign_on=mode-e for an optical head whose meter wants to be signed on to)"
     else:
         where = "whether the meter speaks the wrapper here (--wrapper)"
     return f"no answer to SNRM from {plan.url} ({asked}): check --server, --address-octets, {client}, {where}."
@@ -151,12 +154,38 @@ async def hang_up(session: Session) -> None:
     session.close()
 
 
-def explained(error: SessionLost, plan: ConnectPlan) -> LinkError:
-    """A lost connection, in the words of the link where it was never one."""
+@contextmanager
+def explained(session: Session, plan: ConnectPlan) -> Iterator[None]:
+    """Errors of a session, a lost connection above all, in the words of the link where it was never one."""
+    try:
+        yield
+    except HesError as error:
+        told = _explanation(error, session, plan)
+        if told is None:
+            raise
+        raise told from error
+
+
+def _explanation(error: HesError, session: Session, plan: ConnectPlan) -> LinkError | None:
+    """None where the error says best what happened."""
+    if isinstance(session, WrapperSession) and session.never_framed:
+        return LinkError(
+            f"{plan.url} does not speak the DLMS wrapper: check the port, or say --hdlc if it speaks HDLC.",
+            url=plan.url,
+        )
+    if not isinstance(error, SessionLost):
+        return None
     if isinstance(error.__cause__, ConnectionRefusedError):
         return LinkError(
             f"{plan.url} could not be reached: nothing listens on that port (port unreachable).", url=plan.url
         )
     if isinstance(error.__cause__, LinkError):
         return error.__cause__
-    return error
+    at_once = f"{error.message.rstrip('.')} at our first frame"
+    if isinstance(session, HdlcSession) and session.counters.links == 0 and not is_serial(plan.url):
+        return SessionLost(
+            f"{error.message.rstrip('.')} at our first frame: say --wrapper if the meter speaks that there."
+        )
+    if isinstance(session, WrapperSession) and session.counters.exchanges == 1:
+        return SessionLost(f"{at_once}: check the port and --client, or say --hdlc if the meter speaks that there.")
+    return None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from hes.cli.meter_reader import MeterReader, why_not_read
 from hes.cli.object_reference import ObjectReference
 from hes.cli.opening import open_association, release
+from hes.cli.progress import Watch, unwatched
 from hes.cli.read_link import Session, explained, hang_up, open_session
 from hes.cli.read_plan import PUBLIC_CLIENT, ReadPlan
 from hes.cli.read_values import BUFFER, PROFILE_CLASS, ProfileTable, Reading
@@ -22,10 +26,11 @@ from hes.errors import AccessDenied, HesError
 from hes.links.registry import Links
 from hes.protocols.dlms_cosem import DlmsSession
 from hes.protocols.hdlc_session import HdlcSession
-from hes.protocols.wrapper_session import FrameTap, SessionLost
+from hes.protocols.wrapper_session import FrameTap
 
 ASSOCIATION_CLASS = 15
 OBJECT_LIST = 2
+CLOSING_S: Final = 5.0
 
 # where one end of the range is left open: years that every meter can write, whatever it does with wildcards [A]
 OPEN_START = CosemDateTime(year=2000, month=1, day=1, hour=0, minute=0, second=0, status=0).to_octets()
@@ -34,57 +39,89 @@ OPEN_END = CosemDateTime(year=2099, month=12, day=31, hour=23, minute=59, second
 
 @dataclass(slots=True)
 class ReadOutcome:
-    """readings, tables: what was read, in the order asked. findings: what the meter did oddly, as sentences."""
+    """results: what was read, in the order asked. findings: what the meter did oddly, as sentences.
+
+    interrupted: somebody ended it before everything was read.
+    """
 
     associated: Associated | None = None
     results: list[Reading | ProfileTable] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    interrupted: bool = False
 
     @property
     def complete(self) -> bool:
         """Whether everything that was asked for was read."""
-        return not any(isinstance(result, Reading) and result.error for result in self.results)
+        return not self.interrupted and not any(isinstance(result, Reading) and result.error for result in self.results)
 
 
-async def read_meter(plan: ReadPlan, links: Links, entropy: Entropy, tap: FrameTap | None = None) -> ReadOutcome:
-    """Read what the plan says. Raises HesErrors whose sentences say what an operator can do."""
-    session = await open_session(plan.connect, links, tap)
+async def read_meter(
+    plan: ReadPlan, links: Links, entropy: Entropy, tap: FrameTap | None = None, watch: Watch = unwatched
+) -> ReadOutcome:
+    """Read what the plan says. Raises HesErrors whose sentences say what an operator can do.
+
+    Cancelled, it releases the association and gives what it has, with `interrupted`.
+    """
+    outcome = ReadOutcome()
+    task = asyncio.current_task()
     try:
-        outcome = await _converse(plan, session, entropy)
-        await hang_up(session)
-        return outcome
-    except SessionLost as error:
-        raise explained(error, plan.connect) from error
-    except HesError:
-        await hang_up(session)
-        raise
+        watch(0, 0, f"connecting to {plan.connect.url}")
+        session = await open_session(plan.connect, links, tap)
+        try:
+            with explained(session, plan.connect):
+                await _converse(plan, session, entropy, outcome, watch)
+        finally:
+            await _close(session)  # bounded; a second interrupt ends it at once
+    except asyncio.CancelledError:
+        if task is None:
+            raise
+        task.uncancel()
+        outcome.interrupted = True
+    return outcome
+
+
+async def _close(session: Session) -> None:
+    try:
+        with suppress(HesError, TimeoutError):
+            async with asyncio.timeout(CLOSING_S):
+                await hang_up(session)
     finally:
         session.close()
 
 
-async def _converse(plan: ReadPlan, session: Session, entropy: Entropy) -> ReadOutcome:
+async def _converse(plan: ReadPlan, session: Session, entropy: Entropy, outcome: ReadOutcome, watch: Watch) -> None:
+    watch(0, 0, f"associating as client {plan.connect.settings.client_sap}")
     opened = await open_association(plan.connect, session, entropy)
-    outcome = ReadOutcome(associated=opened.associated, findings=opened.findings())
-    await _Reader(opened.dlms, plan, outcome).read_all()
+    outcome.associated = opened.associated
+    outcome.findings += opened.findings()
+    try:
+        await _Reader(opened.dlms, plan, outcome, watch).read_all()
+    except asyncio.CancelledError:
+        with suppress(HesError, TimeoutError):
+            async with asyncio.timeout(CLOSING_S):
+                await release(opened.dlms)
+        raise
     remark = await release(opened.dlms)
     outcome.findings += [remark] if remark else []
     if isinstance(session, HdlcSession):
         outcome.findings += session.counters.rules_broken()
-    return outcome
 
 
 class _Reader:
     """Reads the objects of one plan through one association."""
 
-    def __init__(self, dlms: DlmsSession, plan: ReadPlan, outcome: ReadOutcome) -> None:
+    def __init__(self, dlms: DlmsSession, plan: ReadPlan, outcome: ReadOutcome, watch: Watch) -> None:
         self._dlms = dlms
         self._meter = MeterReader(dlms, plan.connect.deviation_sign)
         self._plan = plan
         self._outcome = outcome
+        self._watch = watch
         self._classes: dict[bytes, int] | None = None
 
     async def read_all(self) -> None:
-        for reference in self._plan.objects:
+        objects = self._plan.objects
+        for done, reference in enumerate(objects):
+            self._watch(done, len(objects), reference.text)
             self._outcome.results.append(await self._read(reference))
 
     async def _read(self, reference: ObjectReference) -> Reading | ProfileTable:

@@ -84,4 +84,5 @@ def outcome_json(plan: ReadPlan, outcome: ReadOutcome) -> dict[str, Any]:
         "meter_system_title": title,
         "objects": [result.to_json() for result in outcome.results],
         "findings": outcome.findings,
+        "interrupted": outcome.interrupted,
     }

@@ -13,6 +13,7 @@ import click
 
 from hes.cli.connect_options import connect_options, connecting
 from hes.cli.exit_status import ExitStatus
+from hes.cli.progress import watching, wipe
 from hes.cli.scan_device import scan_url
 from hes.cli.scan_json import scan_json
 from hes.cli.scan_profile import profile_text
@@ -25,7 +26,6 @@ from hes.links.registry import Links
 
 WIDTH_MIN: Final = 80
 WIDTH_MAX: Final = 160
-CLEAR_LINE: Final = "\r\x1b[K"
 
 
 @click.command()
@@ -67,12 +67,11 @@ def scan(
             SystemEntropy(),
             values=values,
             every_device=not only,
-            watch=_progress if sys.stderr.isatty() and connect.tap is None else _quiet,
+            watch=watching(wanted=connect.tap is None),
             tap=connect.tap,
         )
     )
-    if sys.stderr.isatty():
-        click.echo(CLEAR_LINE, err=True, nl=False)
+    wipe()
     for device in found.devices:
         for finding in device.findings:
             click.echo(f"note: logical device {device.server_sap}: {finding}", err=True)
@@ -113,12 +112,3 @@ def _width() -> int:
     if not sys.stdout.isatty():
         return WIDTH_DEFAULT
     return min(max(shutil.get_terminal_size((WIDTH_DEFAULT, 24)).columns, WIDTH_MIN), WIDTH_MAX)
-
-
-def _progress(done: int, total: int, what: str) -> None:
-    share = f"{done}/{total} " if total else ""
-    click.echo(f"{CLEAR_LINE}{share}{what}"[:WIDTH_MIN], err=True, nl=False)
-
-
-def _quiet(done: int, total: int, what: str) -> None:
-    pass

@@ -14,10 +14,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from hes.cli.meter_reader import MeterReader, why_not_read
 from hes.cli.opening import Opened, open_association, release
+from hes.cli.progress import Watch
 from hes.cli.read_link import Session, explained, hang_up, open_session
 from hes.cli.read_plan import ConnectPlan
 from hes.cli.read_values import PROFILE_CLASS, ProfileTable, Reading
@@ -37,7 +38,7 @@ from hes.entropy import Entropy
 from hes.errors import AccessDenied, HesError, LinkError, RemoteProtocolError
 from hes.links.registry import Links
 from hes.protocols.hdlc_session import HdlcSession
-from hes.protocols.wrapper_session import ExchangeTimeout, FrameTap, SessionLost
+from hes.protocols.wrapper_session import ExchangeTimeout, FrameTap
 
 ASSOCIATION_CLASS: Final = 15
 ASSOCIATION_SN_CLASS: Final = 12
@@ -55,12 +56,6 @@ SHORT_ROWS: Final = 2  # a buffer of so many rows is read whole
 CLOSING_S: Final = 5.0
 
 ValueT = TypeVar("ValueT")
-
-
-class Watch(Protocol):
-    """Told how far a scan is: attributes done, attributes in all (of this logical device), what comes next."""
-
-    def __call__(self, done: int, total: int, what: str) -> None: ...
 
 
 class GivenUp(LinkError):
@@ -184,10 +179,8 @@ class _DeviceScanner:
     async def _open(self) -> MeterReader:
         plan = self._opener.plan
         self._session = session = await self._opener.connect()
-        try:
+        with explained(session, plan):
             opened = await self._opener.associate(session)
-        except SessionLost as error:
-            raise explained(error, plan) from error
         if self._device.associated is None:
             self._device.associated = opened.associated
             self._device.findings += opened.findings()

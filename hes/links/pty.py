@@ -181,8 +181,11 @@ def _make(url: LinkUrl) -> PtyMaster:
 
 
 def _link(path: str, device: str) -> None:
-    """Make `path` a symbolic link to `device`; one that leads nowhere, as after a crash, is replaced."""
-    if os.path.islink(path) and not os.path.exists(path):
+    """Make `path` a symbolic link to `device`; one that a crash has left behind is replaced.
+
+    Such a link leads nowhere, or to `device` itself: the kernel gives numbers that have become free again.
+    """
+    if os.path.islink(path) and (not os.path.exists(path) or os.readlink(path) == device):
         os.unlink(path)
     os.symlink(device, path)
 
@@ -196,9 +199,21 @@ def _unlink(path: str, device: str) -> None:
 
 def _why_not_linked(path: str, error: OSError) -> str:
     if error.errno == errno.EEXIST:
-        return f"{path} exists already: remove it or choose another path"
+        return _why_taken(path)
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
         return f"the folder of {path} does not exist: make it first"
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return f"{path} cannot be made by this user: choose a path in a folder that can be written to"
     return f"{path} cannot be made: {error.strerror or error}"
+
+
+def _why_taken(path: str) -> str:
+    """What stands at `path` already, and whether it may go."""
+    if not os.path.islink(path):
+        return f"{path} is there already and is no link to a pseudo terminal: choose another path"
+    with suppress(OSError):
+        return (
+            f"{path} leads to {os.readlink(path)}, which is in use, by another meter perhaps: "
+            "stop that one or choose another path"
+        )
+    return f"{path} is there already: choose another path"

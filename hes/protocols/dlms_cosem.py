@@ -98,8 +98,6 @@ class DlmsSession:
         self._next_answer = next_answer
         self._send = send
         self._on_notification = on_notification
-        self.associated: Associated | None = None
-        """What was agreed when the association was opened last."""
 
     async def open(self) -> Associated:
         """Associate, all passes of HLS included; with short names, read the object list too.
@@ -112,7 +110,6 @@ class DlmsSession:
         )
         if settings.short_names and self.client.names is None:
             await self._read_names()
-        self.associated = associated
         return associated
 
     async def _associate(self, settings: ClientSettings) -> Associated:

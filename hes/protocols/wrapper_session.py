@@ -171,6 +171,12 @@ class WrapperSession(asyncio.Protocol):
     def connected(self) -> bool:
         return self._transport is not None and self._lost is None
 
+    @property
+    def never_framed(self) -> bool:
+        """Whether what came was no wrapper frame from the first octet on: another protocol is spoken there."""
+        fault = self._receiver.fault
+        return fault is not None and fault.octet_offset == 0
+
     # what the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

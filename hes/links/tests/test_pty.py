@@ -16,6 +16,7 @@ from hes.errors import ConfigError, LinkError
 from hes.links import Links, facts_of
 from hes.links.checks import CHECKS, Check, End, Rig, check_both_ends_tell_the_same_facts
 from hes.links.line_pacer import LineSettings
+from hes.links.pty import PtyMaster, _link
 from hes.links.registry import Listener
 from hes.links.tests.null_modem import open_descriptors
 
@@ -272,10 +273,39 @@ def test_a_link_that_leads_nowhere_is_replaced_and_one_of_somebody_else_is_left(
     _run(story)
 
 
+@contextmanager
+def _terminal() -> Iterator[PtyMaster]:
+    master = PtyMaster()
+    try:
+        yield master
+    finally:
+        master.close(discard=True)
+
+
+def test_a_link_that_was_left_to_the_number_that_the_new_terminal_gets_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "line1"
+    with _terminal() as master:  # after a crash the kernel gives the same number again
+        path.symlink_to(master.device)
+        _link(str(path), master.device)
+        assert os.readlink(path) == master.device
+
+
+def test_a_link_to_the_terminal_of_another_program_is_left_to_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        path = tmp_path / "line1"
+        with _terminal() as theirs:
+            path.symlink_to(theirs.device)
+            with pytest.raises(LinkError, match=f"leads to {theirs.device}, which is in use, by another meter perhaps"):
+                await Links().listen(f"pty-listen://{path}", End)
+            assert os.readlink(path) == theirs.device
+
+    _run(story)
+
+
 @pytest.mark.parametrize(
     ("place", "sentence"),
     [
-        ("{}/taken", "{}/taken exists already: remove it or choose another path"),
+        ("{}/taken", "{}/taken is there already and is no link to a pseudo terminal: choose another path"),
         ("{}/no/folder/line", "the folder of {}/no/folder/line does not exist: make it first"),
         ("{}/taken/line", "the folder of {}/taken/line does not exist: make it first"),
     ],

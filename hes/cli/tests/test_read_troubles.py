@@ -1,0 +1,196 @@
+"""`amiloop read` where something is in the way: other protocols, other counters, an interrupt, half an option."""
+
+import asyncio
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hes.cli import main as cli
+from hes.cli.connect_options import connecting
+from hes.cli.exit_status import ExitStatus
+from hes.cli.object_reference import ObjectReference
+from hes.cli.read import read
+from hes.cli.read_meter import ReadOutcome, read_meter
+from hes.cli.read_plan import ReadPlan
+from hes.cli.tests.meter_on_tcp import MeterOnTcp
+from hes.dlms.obis import Obis
+from hes.dlms.tests import bench_meter, published
+from hes.dlms.tests.bench_meter import PROTECTED_HLS, READER
+from hes.entropy import SystemEntropy
+from hes.links.registry import Links
+
+HTTP = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+PASSWORD = ("--password", published.PASSWORD.decode())
+COUNTER_ERROR, DECIPHERING_ERROR = b"\xd8\x01\x06", b"\xd8\x01\x05"
+
+
+@contextmanager
+def peer(answer: bytes) -> Iterator[str]:
+    """Whatever is asked, it says the same, and hangs up where it says nothing."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while self.request.recv(1024) and answer:
+                self.request.sendall(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def run(url: str, *arguments: str) -> Result:
+    return CliRunner().invoke(read, [url, *arguments], standalone_mode=False)
+
+
+def message(done: Result) -> str:
+    assert done.exception is not None, done.output
+    return str(done.exception)
+
+
+@pytest.mark.parametrize("command", ["read", "scan"])
+@pytest.mark.parametrize("octets", [HTTP, bytes(range(40, 80)), b"\x7e\xa0\x07\x03\x21\x93\x0f\x01\x7e"])
+def test_a_peer_that_speaks_something_else_is_a_link_error_that_names_it(
+    capsys: pytest.CaptureFixture[str], command: str, octets: bytes
+) -> None:
+    with peer(octets) as url:
+        status = cli.run([command, url])
+    err = capsys.readouterr().err
+    assert status == 4
+    assert err == (
+        f"amiloop: {url} does not speak the DLMS wrapper: check the port, or say --hdlc if it speaks HDLC.\n"
+    )
+
+
+def test_a_peer_that_speaks_something_else_is_one_for_the_counter_too() -> None:
+    keys = ("--key", published.ENCRYPTION_KEY.hex(), "--auth-key", published.AUTHENTICATION_KEY.hex())
+    with peer(HTTP) as url:
+        assert "does not speak the DLMS wrapper" in message(run(url, *keys))
+
+
+@pytest.mark.parametrize(("framing", "hint"), [("--hdlc", "--wrapper"), ("--wrapper", "--hdlc")])
+def test_a_peer_that_hangs_up_at_once_may_want_the_other_framing(framing: str, hint: str) -> None:
+    with peer(b"") as url:
+        said = message(run(url, framing))
+    assert said.startswith(f"{url} closed the connection at our first frame: ")
+    assert hint in said
+
+
+def test_a_serial_meter_that_stays_silent_may_want_a_sign_on(tmp_path: Any) -> None:
+    async def story() -> str:
+        door = await Links().listen(f"pty-listen://{tmp_path}/line", asyncio.Protocol)
+        try:
+            done = await asyncio.to_thread(run, f"pty://{tmp_path}/line?baud=921600", "--timeout", "0.2")
+        finally:
+            door.close()
+        return message(done)
+
+    assert "?sign_on=mode-e" in asyncio.run(story())
+
+
+def test_a_password_that_is_typed_is_used_without_saying_how() -> None:
+    with MeterOnTcp() as meter:
+        done = run(meter.url, "clock", "--client", str(READER), *PASSWORD, "--json")
+    assert done.return_value == 0, done.exception
+    assert json.loads(done.stdout)["client"] == READER
+
+
+def test_a_password_beside_keys_has_to_say_what_it_is_for() -> None:
+    done = run("tcp://127.0.0.1:1", *PASSWORD, "--key", "00" * 16, "--auth-key", "00" * 16)
+    assert "--password needs --auth" in message(done)
+
+
+class ShyMeter(MeterOnTcp):
+    """Says of a counter that is too low only that it cannot decipher, and has no counter under `without`."""
+
+    def __init__(self, without: str = "") -> None:
+        super().__init__()
+        self._without = bytes(Obis.parse(without)) if without else b""
+
+    def respond(self, source: int, destination: int, apdu: bytes) -> bytes | None:
+        if self._without and apdu[:1] == b"\xc0" and apdu[5:11] == self._without:
+            return b"\xc4\x01" + apdu[2:3] + b"\x01\x04"  # object undefined
+        answer = super().respond(source, destination, apdu)
+        return DECIPHERING_ERROR if answer is not None and answer[:3] == COUNTER_ERROR else answer
+
+
+def strict(*more: str) -> list[str]:
+    keys = bench_meter.BenchMeter().security.keys(1)
+    assert keys is not None
+    title = published.CLIENT_TITLE.hex()
+    return [
+        "ldn", "--client", str(PROTECTED_HLS), "--key", keys.encryption.hex(), "--auth-key",
+        keys.authentication.hex(), "--system-title", title, *more,
+    ]  # fmt: skip
+
+
+def test_a_refusal_that_does_not_name_the_counter_has_the_others_looked_at() -> None:
+    with ShyMeter() as meter:
+        meter.meter.security.advance_receive_counter(1, 700)
+        done = run(meter.url, *strict())
+        given = run(meter.url, *strict("--counter-object", "0.0.43.1.0.255"))
+    assert done.return_value == 0, done.exception
+    assert "with --counter-object 0.0.43.1.1.255" in done.stderr
+    assert "cannot open what we sent" in message(given), "a counter object that was asked for is the only one"
+
+
+def test_a_meter_without_the_usual_counter_object_is_asked_for_another() -> None:
+    with ShyMeter(without="0.0.43.1.0.255") as meter:
+        meter.meter.security.advance_receive_counter(1, 700)
+        done = run(meter.url, *strict())
+        given = run(meter.url, *strict("--counter-object", "0.0.43.1.0.255"))
+    assert done.return_value == 0, done.exception
+    assert "0.0.43.1.0.255 could not be read by client 16" in message(given)
+
+
+def test_a_counter_that_is_far_ahead_is_left_to_a_person() -> None:
+    with MeterOnTcp() as meter:
+        meter.meter.security.advance_receive_counter(1, 1 << 30)
+        said = message(run(meter.url, *strict()))
+    assert f"say --counter {1 << 30} if you trust it" in said
+
+
+def test_an_interrupted_read_releases_the_association_and_gives_what_it_has() -> None:
+    shown: list[str] = []
+
+    async def interrupted(plan: ReadPlan) -> ReadOutcome:
+        task = asyncio.current_task()
+        assert task is not None
+
+        def watch(done: int, _total: int, what: str) -> None:
+            shown.append(what)
+            if done == 1:
+                task.cancel()
+
+        return await read_meter(plan, Links(), SystemEntropy(), watch=watch)
+
+    with MeterOnTcp() as meter:
+        heard: list[int] = []
+        meter.answer = lambda apdu: heard.append(apdu[0])
+        with read.make_context("read", [meter.url]) as context:
+            given = {key: value for key, value in context.params.items() if key not in ("url", "objects", "first")}
+            connect = connecting(meter.url, {key: given[key] for key in given if key not in ("last", "as_json")})
+        objects = tuple(map(ObjectReference.parse, ("clock", "ldn")))
+        outcome = asyncio.run(interrupted(ReadPlan(connect=connect.plan, objects=objects)))
+    assert (outcome.interrupted, outcome.complete, len(outcome.results)) == (True, False, 1)
+    assert shown == [f"connecting to {meter.url}", "associating as client 16", "clock", "ldn"]
+    assert heard[-1] == 0x62, "a release request is the last that the meter heard"
+
+
+def test_an_interrupted_read_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def cut(*_: object) -> ReadOutcome:
+        return ReadOutcome(interrupted=True)
+
+    monkeypatch.setattr("hes.cli.read.read_meter", cut)
+    done = run("tcp://127.0.0.1:1", "--json")
+    assert done.return_value == ExitStatus.INTERRUPTED
+    assert "interrupted: 0 of 2 objects were read" in done.stderr
+    assert json.loads(done.stdout)["interrupted"] is True
