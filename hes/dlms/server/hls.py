@@ -60,13 +60,18 @@ def asymmetric_keys(aarq: Aarq, client: ClientAccess, state: SecurityState | Non
 
 def hls_side(
     aarq: Aarq,
+    client_challenge: bytes,
     client: ClientAccess,
     state: SecurityState | None,
     pairs: AsymmetricKeys,
+    *,
     entropy: Callable[[int], bytes],
-    challenge_octets: int,
+    octets: int,
 ) -> HlsSide | Refused | None:
-    """The device's part; None where the mechanism has no passes 3 and 4, Refused where it lacks what they need."""
+    """The device's part; None where the mechanism has no passes 3 and 4, Refused where it lacks what they need.
+
+    octets: of the device's challenge, or more where the mechanism wants more.
+    """
     if not client.mechanism.high_level:
         return None
     setup = client.security_setup
@@ -79,11 +84,11 @@ def hls_side(
     keys = None if setup is None else state.keys(setup)
     if client.mechanism is Mechanism.HLS_GMAC and keys is None:
         return AUTHENTICATION_FAILED
-    count = max(challenge_octets, challenge_octets_min(client.mechanism))
+    count = max(octets, challenge_octets_min(client.mechanism))
     return HlsSide(
         mechanism=client.mechanism,
-        challenge=_challenge(entropy(count), aarq.authentication_value),
-        peer_challenge=aarq.authentication_value,
+        challenge=_challenge(entropy(count), client_challenge),
+        peer_challenge=client_challenge,
         system_title=state.system_title,
         peer_system_title=client_title(aarq, client),
         secret=state.secret(client.client_sap),

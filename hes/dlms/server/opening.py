@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from functools import lru_cache
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from hes.dlms import acse, initiate
 from hes.dlms.acse import Aare, Aarq, Rlre, Rlrq
-from hes.dlms.association import Event, State, allows, step
+from hes.dlms.acse_form import Form, encode_release_answer, fixed, form_of, release_information
+from hes.dlms.association import Event, allows, step
 from hes.dlms.codes import (
     AcseDiagnostic,
     ApplicationContext,
@@ -56,6 +58,7 @@ from hes.errors import RemoteProtocolError
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 CHALLENGE_OCTETS: Final = 16
+_WITHOUT_KEY: Final = b"\x01\x00"  # a proposal that brings no dedicated key
 _RELEASED: Final = Rlre(reason=ReleaseReason.NORMAL).encode()
 
 
@@ -67,18 +70,47 @@ class Opened(Generic[I]):
     association: ServerAssociation[I] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Accepted:
-    """An AARQ without ciphering and HLS that was accepted, and what it led to: for the client that sends it again.
+class _Agreed(NamedTuple):
+    """max_send_pdu_size: octets of the longest APDU that the client takes."""
 
-    Nothing in here may depend on more than AARQ, client and device. The password is judged every time.
-    """
-
-    octets: bytes
-    aarq: Aarq
     granted: Conformance
     max_send_pdu_size: int
-    answer: bytes
+
+
+class _Accepted(NamedTuple):
+    """An AARQ that was accepted, and what it led to: for the client that sends it again.
+
+    request: its form, in which nothing may differ or, where it was ciphered with HLS-GMAC, the challenge and the
+    ciphered proposal. proposal: that in the clear, b"" where nothing differs. answer: the form of the AARE.
+    Nothing in here may depend on more than AARQ, client and device: the password, the users, keys, counters and proofs
+    are judged every time.
+    """
+
+    request: Form
+    aarq: Aarq
+    proposal: bytes
+    agreed: _Agreed
+    answer: Form
+
+    def __repr__(self) -> str:
+        return f"_Accepted({self.request}, {self.answer})"
+
+
+class _Asked(NamedTuple):
+    """An AARQ at work. challenge: its authentication value. known: what the same one led to before; then `aarq` is of
+    that time, and its challenge and user information are not those that came now. status: of every association."""
+
+    client: ClientAccess
+    octets: bytes
+    aarq: Aarq
+    challenge: bytes
+    user_information: bytes
+    known: _Accepted | None
+    status: Mapping[int, AssociationStatus]
+    findings: list[Finding]
+
+    def __repr__(self) -> str:
+        return f"_Asked(client {self.client.client_sap})"
 
 
 class Opening(Generic[I]):
@@ -93,50 +125,42 @@ class Opening(Generic[I]):
         self._challenge_octets = challenge_octets
         self._security = device.security(instance) if device.security else None
         self._accepted: dict[int, _Accepted] = {}
+        self._came: set[int] = set()
 
     def associate(
         self, client: ClientAccess, octets: bytes, status: Mapping[int, AssociationStatus], findings: list[Finding]
     ) -> Opened[I]:
         """Judge an AARQ. status: of every association of the device, which the new one lets its objects see."""
         known = self._accepted.get(client.client_sap)
-        if known is not None and known.octets == octets:
-            aarq = known.aarq
+        brought = None if known is None else known.request.read(octets)
+        if known is not None and brought is not None:
+            asked = _Asked(client, octets, known.aarq, *brought, known, status, findings)
         else:
-            known = None
             try:
-                decoded = acse.decode(octets)
+                aarq = acse.decode(octets)
             except RemoteProtocolError as error:
                 findings.append(Finding(FindingKind.MALFORMED_APDU, malformed("AARQ", error), client.client_sap))
                 return Opened(MALFORMED)
-            assert isinstance(decoded, Aarq)
-            aarq = decoded
+            assert isinstance(aarq, Aarq)
+            value, user_information = aarq.authentication_value, aarq.user_information
+            asked = _Asked(client, octets, aarq, value, user_information, None, status, findings)
         secret = self._security.secret(client.client_sap) if self._security else b""
         users = self._security.users(client.client_sap) if self._security else {}
-        refused = judge_acse(aarq, client, secret, users)
+        refused = judge_acse(asked.aarq, client, secret, users)
         if refused is None:
-            if known is not None:
-                context = self._context(aarq, client, known.granted, known.max_send_pdu_size, status, findings)
-                return Opened(known.answer, ServerAssociation(context, None))
-            accepted = self._accept(aarq, client, status, findings)
+            if asked.known is not None and not asked.known.request.information_octets:  # nothing in it differs
+                context = self._context(asked, asked.known.agreed)
+                return Opened(asked.known.answer.head, ServerAssociation(context, None))
+            accepted = self._accept(asked)
             if isinstance(accepted, Opened):
-                self._remember(octets, aarq, accepted)
                 return accepted
             refused = accepted
         findings.append(Finding(refused.kind, refused.text, client.client_sap, refused.case))
-        return Opened(refused.aare(aarq).encode())
+        return Opened(refused.aare(asked.aarq).encode())
 
-    def _remember(self, octets: bytes, aarq: Aarq, opened: Opened[I]) -> None:
-        association = opened.association
-        if association is not None and association.protection is None and association.state is State.ASSOCIATED:
-            context = association.context
-            self._accepted[context.client.client_sap] = _Accepted(
-                octets, aarq, context.conformance, context.max_send_pdu_size, opened.answer
-            )
-
-    def _accept(
-        self, aarq: Aarq, client: ClientAccess, status: Mapping[int, AssociationStatus], findings: list[Finding]
-    ) -> Refused | Opened[I]:
+    def _accept(self, asked: _Asked) -> Refused | Opened[I]:
         """The xDLMS part: open it, judge it, and set up the association; or why it is refused."""
+        aarq, client, findings = asked.aarq, asked.client, asked.findings
         pairs = asymmetric_keys(aarq, client, self._security)
         if isinstance(pairs, Refused):
             return pairs
@@ -144,39 +168,34 @@ class Opening(Generic[I]):
         if isinstance(protection, Refused):
             return protection
         opened: Unprotected | None = None
-        user_information = aarq.user_information
-        if is_protected(user_information):
+        proposal = asked.user_information
+        if is_protected(proposal):
             if protection is None or not is_ciphered(aarq):
                 return CONTEXT_REFUSED
             try:
-                opened = protection.open(user_information)
+                opened = protection.open(proposal)
             except InvocationCounterError as error:
                 findings.append(Finding(FindingKind.REPLAYED, error.message, client.client_sap))
                 return Opened(counter_expected(error))
             except RemoteProtocolError:
                 return NOT_DECIPHERED
-            user_information = opened.apdu
+            proposal = opened.apdu
         control = opened.control if opened else SecurityControl(0)
         if protection is not None and not control.covers(required_control(protection.policy)):
             return PROTECTED_TOO_LITTLE
-        try:
-            request = initiate.decode(user_information)
-        except RemoteProtocolError:
-            return INITIATE_REFUSED
-        if not isinstance(request, InitiateRequest):
-            return INITIATE_REFUSED
-        assert isinstance(aarq.context, ApplicationContext)
-        offer = offered(aarq.context, client)
-        granted = judge_initiate(request, offer, encrypted=control.encrypted, key_octets=_key_octets(protection))
-        if isinstance(granted, Refused):
-            return granted
-        if request.dedicated_key and protection is not None:
-            protection.use_dedicated_key(request.dedicated_key)
-        hls = hls_side(aarq, client, self._security, pairs, self._entropy, self._challenge_octets)
+        if asked.known is not None and asked.known.proposal == proposal:
+            agreed: _Agreed | Refused = asked.known.agreed
+        else:
+            agreed = self._agree(asked, proposal, protection, encrypted=control.encrypted)
+        if isinstance(agreed, Refused):
+            return agreed
+        hls = hls_side(
+            aarq, asked.challenge, client, self._security, pairs, entropy=self._entropy, octets=self._challenge_octets
+        )
         if isinstance(hls, Refused):
             return hls
         certificate = pairs.certificate if client.mechanism is Mechanism.HLS_ECDSA else b""
-        return self._opened(aarq, client, request, granted, protection, opened, status, hls, certificate, findings)
+        return self._opened(asked, agreed, protection, opened, hls, certificate)
 
     def _protection(self, aarq: Aarq, client: ClientAccess, pairs: AsymmetricKeys) -> Protection | Refused | None:
         """The keys that this association works with; None where none are needed."""
@@ -188,65 +207,89 @@ class Opening(Generic[I]):
         except LookupError:
             return AUTHENTICATION_FAILED
 
+    def _agree(
+        self, asked: _Asked, proposal: bytes, protection: Protection | None, *, encrypted: bool
+    ) -> Refused | _Agreed:
+        """What the proposal leads to. encrypted: it came so."""
+        try:
+            request = initiate.decode(proposal)
+        except RemoteProtocolError:
+            return INITIATE_REFUSED
+        if not isinstance(request, InitiateRequest):
+            return INITIATE_REFUSED
+        assert isinstance(asked.aarq.context, ApplicationContext)
+        offer = offered(asked.aarq.context, asked.client)
+        granted = judge_initiate(request, offer, encrypted=encrypted, key_octets=_key_octets(protection))
+        if isinstance(granted, Refused):
+            return granted
+        if request.dedicated_key and protection is not None:
+            protection.use_dedicated_key(request.dedicated_key)
+        return _Agreed(granted, _smaller(request.client_max_receive_pdu_size, self.device.max_send_pdu_size))
+
     def _opened(
         self,
-        aarq: Aarq,
-        client: ClientAccess,
-        request: InitiateRequest,
-        granted: Conformance,
+        asked: _Asked,
+        agreed: _Agreed,
         protection: Protection | None,
         opened: Unprotected | None,
-        status: Mapping[int, AssociationStatus],
         hls: HlsSide | None,
         certificate: bytes,
-        findings: list[Finding],
     ) -> Opened[I]:
+        aarq, client = asked.aarq, asked.client
         assert isinstance(aarq.context, ApplicationContext)
-        vaa_name = VAA_NAME_SN if aarq.context.short_names else VAA_NAME_LN
-        user_information = InitiateResponse(granted, self.device.max_receive_pdu_size, vaa_name).encode()
+        user_information = _grant(agreed.granted, self.device.max_receive_pdu_size, aarq.context)
         if opened is not None and protection is not None:
-            user_information = protected(protection, user_information, opened, findings, client.client_sap)
+            user_information = protected(protection, user_information, opened, asked.findings, client.client_sap)
             if user_information == NOT_POSSIBLE:
                 return Opened(NOT_POSSIBLE)
-        max_send_pdu_size = _smaller(request.client_max_receive_pdu_size, self.device.max_send_pdu_size)
-        context = self._context(aarq, client, granted, max_send_pdu_size, status, findings)
-        high_level = hls is not None
-        association = ServerAssociation(context, protection, hls)
+        association = ServerAssociation(self._context(asked, agreed), protection, hls)
+        challenge = b"" if hls is None else hls.challenge
+        known = None if asked.known is None else asked.known.answer.write(challenge, user_information)
+        if known is not None:
+            return Opened(known, association)
         titled = needs_title(aarq, client) and self._security is not None
         aare = Aare(
             context=aarq.context,
             result=AssociationResult.ACCEPTED,
-            diagnostic=AcseDiagnostic.AUTHENTICATION_REQUIRED if high_level else AcseDiagnostic.NULL,
+            diagnostic=AcseDiagnostic.NULL if hls is None else AcseDiagnostic.AUTHENTICATION_REQUIRED,
             responding_ap_title=self._security.system_title if titled and self._security else b"",
-            authentication=high_level,
-            mechanism=client.mechanism if high_level else None,
-            authentication_value=b"" if hls is None else hls.challenge,
+            authentication=hls is not None,
+            mechanism=None if hls is None else client.mechanism,
+            authentication_value=challenge,
             user_information=user_information,
             other=certificate_field(certificate),
         )
-        return Opened(aare.encode(), association)
+        answer = aare.encode()
+        if protection is None and hls is None:
+            self._accepted[client.client_sap] = _Accepted(fixed(asked.octets), aarq, b"", agreed, fixed(answer))
+        elif opened is not None and client.mechanism is Mechanism.HLS_GMAC:
+            self._remember_ciphered(asked, opened.apdu, agreed, aare, answer)
+        return Opened(answer, association)
 
-    def _context(
-        self,
-        aarq: Aarq,
-        client: ClientAccess,
-        granted: Conformance,
-        max_send_pdu_size: int,
-        status: Mapping[int, AssociationStatus],
-        findings: list[Finding],
-    ) -> Context[I]:
+    def _remember_ciphered(self, asked: _Asked, proposal: bytes, agreed: _Agreed, aare: Aare, answer: bytes) -> None:
+        """When the client comes for the second time: many a meter is dropped between two associations."""
+        client_sap = asked.client.client_sap
+        if client_sap not in self._came:
+            self._came.add(client_sap)
+            return
+        request, form = form_of(asked.aarq, asked.octets), form_of(aare, answer)
+        if request is not None and form is not None and proposal.startswith(_WITHOUT_KEY):
+            self._accepted[client_sap] = _Accepted(request, asked.aarq, proposal, agreed, form)
+
+    def _context(self, asked: _Asked, agreed: _Agreed) -> Context[I]:
+        aarq, client = asked.aarq, asked.client
         assert isinstance(aarq.context, ApplicationContext)
         return Context(
             instance=self.instance,
             device=self.device,
             client=client,
             application_context=aarq.context,
-            conformance=granted,
-            max_send_pdu_size=max_send_pdu_size,
+            conformance=agreed.granted,
+            max_send_pdu_size=agreed.max_send_pdu_size,
             client_system_title=client_title(aarq, client),
-            status=status,
+            status=asked.status,
             user_id=aarq.calling_ae_invocation_id,
-            findings=findings,
+            findings=asked.findings,
         )
 
 
@@ -259,16 +302,19 @@ def release(association: ServerAssociation[I], octets: bytes, findings: list[Fin
     if not allows(association.state, Event.RELEASE):
         note(FindingKind.SERVICE_BEFORE_HLS, "RLRQ before the association is open")
         return NOT_POSSIBLE
-    try:
-        rlrq = acse.decode(octets)
-    except RemoteProtocolError as error:
-        note(FindingKind.MALFORMED_APDU, malformed("RLRQ", error))
-        return MALFORMED
-    assert isinstance(rlrq, Rlrq)
+    brought = release_information(octets)
+    if brought is None:
+        try:
+            rlrq = acse.decode(octets)
+        except RemoteProtocolError as error:
+            note(FindingKind.MALFORMED_APDU, malformed("RLRQ", error))
+            return MALFORMED
+        assert isinstance(rlrq, Rlrq)
+        brought = rlrq.user_information
     protection = association.protection
     opened: Unprotected | None = None
-    if protection is not None and is_protected(rlrq.user_information):
-        checked = unprotect(association, rlrq.user_information, findings)
+    if protection is not None and is_protected(brought):
+        checked = unprotect(association, brought, findings)
         if isinstance(checked, bytes):
             return checked
         opened = checked
@@ -281,14 +327,18 @@ def release(association: ServerAssociation[I], octets: bytes, findings: list[Fin
     user_information = b""
     if opened is not None and protection is not None:
         context = association.context
-        vaa_name = VAA_NAME_SN if context.application_context.short_names else VAA_NAME_LN
-        granted = InitiateResponse(context.conformance, context.device.max_receive_pdu_size, vaa_name).encode()
+        granted = _grant(context.conformance, context.device.max_receive_pdu_size, context.application_context)
         user_information = protected(protection, granted, opened, findings, context.client.client_sap)
         if user_information == NOT_POSSIBLE:
             return NOT_POSSIBLE
-    if not user_information:
-        return _RELEASED
-    return Rlre(reason=ReleaseReason.NORMAL, user_information=user_information).encode()
+    return encode_release_answer(user_information) if user_information else _RELEASED
+
+
+@lru_cache(maxsize=64)
+def _grant(granted: Conformance, max_receive_pdu_size: int, context: ApplicationContext) -> bytes:
+    """The xDLMS part of an AARE or RLRE in the clear; a device gives few different ones."""
+    vaa_name = VAA_NAME_SN if context.short_names else VAA_NAME_LN
+    return InitiateResponse(granted, max_receive_pdu_size, vaa_name).encode()
 
 
 def _key_octets(protection: Protection | None) -> int:
