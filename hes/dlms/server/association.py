@@ -9,11 +9,12 @@ from abc import abstractmethod
 from functools import lru_cache
 from typing import Final, Generic, Protocol, TypeVar
 
-from hes.dlms import axdr, data
+from hes.dlms import axdr
 from hes.dlms.association import Event, State, allows, step
 from hes.dlms.block_transfer import BLOCK_TRANSFER_OCTETS_MAX, PDU_OCTETS_MAX, plain_limit
 from hes.dlms.codes import Conformance
 from hes.dlms.cosem.context import Context
+from hes.dlms.data import Tag
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.general_blocks import GeneralBlocks
 from hes.dlms.security import SUITES, SecurityError
@@ -31,6 +32,7 @@ __all__ = ["ServerAssociation", "ServiceSet"]
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
+_OCTET_STRING: Final = bytes((Tag.OCTET_STRING,))
 _GENERAL_BLOCK_TRANSFER: Final = int(Conformance.GENERAL_BLOCK_TRANSFER)
 
 
@@ -161,7 +163,8 @@ class ServerAssociation(Generic[I]):
             text = f"the proof in pass 3 carries counter {counter}, which was used for another APDU"
             findings.append(self._finding(FindingKind.HLS_COUNTER_REUSED, text))
         try:
-            answer = axdr.encode(data.octets(self._hls.proof()))
+            proof = self._hls.proof()
+            answer = _OCTET_STRING + axdr.encode_length(len(proof)) + proof
         except LocalProtocolError as error:  # the counter of the key has run out
             findings.append(self._finding(FindingKind.COUNTER_USED_UP, error.message))
             return NOT_POSSIBLE
