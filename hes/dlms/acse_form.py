@@ -11,14 +11,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from hes.dlms import ber
-from hes.dlms.acse import Aare, Aarq, Rlre
-from hes.dlms.codes import ApduTag, ReleaseReason
+from hes.dlms.acse import RELEASE_HEAD_OCTETS, RELEASE_INFORMATION_MAX, Aare, Aarq, Rlre, normal_release
+from hes.dlms.codes import ApduTag
 
 _USER_INFORMATION: Final = 0xBE
 _SHORT_MAX: Final = 0x7D  # octets of user information whose two lengths have one octet each
-_REASON_NORMAL: Final = bytes((0x80, 1, ReleaseReason.NORMAL))
-_RLRE: Final = bytes((ApduTag.RLRE,))
-_RELEASE_HEAD_OCTETS: Final = 2 + len(_REASON_NORMAL) + 4
 
 
 class Form(NamedTuple):
@@ -68,26 +65,20 @@ def form_of(apdu: Aarq | Aare, octets: bytes) -> Form | None:
 
 
 def release_information(octets: bytes) -> bytes | None:
-    """The user information of an RLRQ or RLRE that holds the normal reason and nothing else; None for any other."""
-    information = octets[_RELEASE_HEAD_OCTETS:]
-    if octets[1:_RELEASE_HEAD_OCTETS] != _release_head(len(information)):
+    """The user information of an RLRQ that holds the normal reason and nothing else; None for any other."""
+    count = len(octets) - RELEASE_HEAD_OCTETS
+    if not 0 < count <= RELEASE_INFORMATION_MAX or not octets.startswith(normal_release(ApduTag.RLRQ, count)):
         return None
-    return information
+    return octets[RELEASE_HEAD_OCTETS:]
 
 
 def encode_release_answer(information: bytes) -> bytes:
     """Octets of an RLRE with the normal reason, as `Rlre(...).encode()` gives them, without the object."""
-    head = _release_head(len(information))
-    return Rlre(user_information=information).encode() if head is None else _RLRE + head + information
+    if not 0 < len(information) <= RELEASE_INFORMATION_MAX:
+        return Rlre(user_information=information).encode()
+    return normal_release(ApduTag.RLRE, len(information)) + information
 
 
 def _information_head(information: bytes) -> bytes:
     count = len(information)
     return bytes((_USER_INFORMATION, count + 2, ber.OCTET_STRING, count))
-
-
-def _release_head(count: int) -> bytes | None:
-    """What stands between the tag of a release and so many octets of user information; None for too many."""
-    if not 0 < count <= _SHORT_MAX - _RELEASE_HEAD_OCTETS:
-        return None
-    return bytes((count + 7,)) + _REASON_NORMAL + bytes((_USER_INFORMATION, count + 2, ber.OCTET_STRING, count))
