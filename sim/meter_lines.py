@@ -79,12 +79,17 @@ class Door:
     """What the lines of one place share; made on the running loop.
 
     lines: those that are open, in the order in which they came. gone: why nobody will come any more, once that is so.
+    by_sap: the stations by their logical device, for a place with one meter.
     """
 
     stations: tuple[Station, ...]
     clock: Clock
     lines: dict[MeterLine, None] = field(default_factory=dict)
     gone: asyncio.Future[LinkError] = field(default_factory=_new_future)
+    by_sap: dict[int, Station] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_sap = {station.server_sap: station for station in self.stations}
 
 
 MakeLine = Callable[[Door], "MeterLine"]
@@ -145,8 +150,7 @@ class WrapperLine(MeterLine):
 
     def __init__(self, door: Door) -> None:
         super().__init__(door)
-        self._endpoints = {station.server_sap: station.endpoint for station in door.stations}
-        self._names = {station.server_sap: station.name for station in door.stations}
+        self._stations = door.by_sap
         self._receiver = wrapper.Receiver()
 
     def take(self, data: bytes) -> None:
@@ -156,14 +160,15 @@ class WrapperLine(MeterLine):
             frames = []
         now_s = self._door.clock.epoch_s()
         for source, destination, apdu in frames:
-            endpoint = self._endpoints.get(destination)
-            if endpoint is None:
+            station = self._stations.get(destination)
+            if station is None:
                 if destination in ALL_STATIONS:
                     self._to_all(source, apdu, now_s)
                 continue
+            endpoint = station.endpoint
             answer = endpoint.ask(source, apdu, now_s, at_once=BLOCKS_AT_ONCE)
             if findings := endpoint.take_findings():
-                self._findings.tell(findings, meter=self._names[destination], now_s=now_s)
+                self._findings.tell(findings, meter=station.name, now_s=now_s)
             if answer is None or self._transport is None:
                 continue
             self._transport.write(wrapper.encode(destination, source, answer))
@@ -176,15 +181,15 @@ class WrapperLine(MeterLine):
 
     def _to_all(self, source: int, apdu: bytes, now_s: float) -> None:
         """Carried out by every logical device, and never answered."""
-        for endpoint in self._endpoints.values() if goes_to_all(apdu) else ():
-            endpoint.ask(source, apdu, now_s)
-            self._findings.tell(endpoint.take_findings(), meter="all stations", now_s=now_s)
+        for station in self._stations.values() if goes_to_all(apdu) else ():
+            station.endpoint.ask(source, apdu, now_s)
+            self._findings.tell(station.endpoint.take_findings(), meter="all stations", now_s=now_s)
 
     def over(self) -> None:
         """Associations live as long as anybody is connected: the wrapper does not say whose they are."""
         if not self._door.lines:
-            for endpoint in self._endpoints.values():
-                endpoint.link_lost()
+            for station in self._stations.values():
+                station.endpoint.link_lost()
 
 
 class HdlcLine(MeterLine):

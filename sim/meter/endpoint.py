@@ -90,7 +90,7 @@ class MeterEndpoint:
             self._tell(self.address, server.take_findings(), now_epoch_s)
         self._last_s = now_epoch_s
         self._journal, self._security = meter.journal, meter.security_record
-        if server.idle and not self._stays:
+        if not self._stays and server.idle:
             self._meter = self._server = None
         return answer
 

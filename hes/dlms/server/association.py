@@ -33,6 +33,9 @@ __all__ = ["ServerAssociation", "ServiceSet"]
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
 _OCTET_STRING: Final = bytes((Tag.OCTET_STRING,))
+# states of a new association
+_ACCEPTED: Final = step(step(State.IDLE, Event.ASSOCIATE), Event.ACCEPTED)
+_HLS_REQUIRED: Final = step(step(State.IDLE, Event.ASSOCIATE), Event.HLS_REQUIRED)
 _GENERAL_BLOCK_TRANSFER: Final = int(Conformance.GENERAL_BLOCK_TRANSFER)
 
 
@@ -99,8 +102,7 @@ class ServerAssociation(Generic[I]):
         self.services: ServiceSet = ShortNameServices(context) if short_names else Services(context)
         self.services.limit = self._limits[0]
         self.plain = protection is None and hls is None and not self.cuts and context.client.pre_established is None
-        self.state = step(State.IDLE, Event.ASSOCIATE)
-        self.state = step(self.state, Event.ACCEPTED if hls is None else Event.HLS_REQUIRED)
+        self.state = _ACCEPTED if hls is None else _HLS_REQUIRED
 
     @property
     def in_transfer(self) -> bool:
@@ -119,7 +121,7 @@ class ServerAssociation(Generic[I]):
         """The plain answer to a plain request. opened: how the request was protected."""
         if self.state is State.HLS_PENDING:
             return self._pass_3(plain, opened, findings)
-        if not allows(self.state, Event.SERVICE):
+        if self.state is not State.ASSOCIATED and not allows(self.state, Event.SERVICE):
             self.context.note(
                 FindingKind.NO_ASSOCIATION, f"APDU {plain[0]:02X} while the association is {self.state.value}"
             )
@@ -127,7 +129,8 @@ class ServerAssociation(Generic[I]):
         if opened is None:
             self.services.limit = self._limits[self.context.protects]  # access rights may want the answer protected
         else:
-            self.services.limit = self._limit(opened)
+            usual = opened.style is CipheringStyle.SERVICE_SPECIFIC and not opened.signed
+            self.services.limit = self._limits[1] if usual else self._limit(opened)
         return self.services.serve(plain)
 
     def _limit(self, opened: Unprotected) -> int:

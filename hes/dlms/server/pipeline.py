@@ -23,6 +23,7 @@ from hes.dlms.security.ciphering import (
     Unprotected,
     is_protected,
 )
+from hes.dlms.security.forms import SPECIFIC
 from hes.dlms.server.association import ServerAssociation
 from hes.dlms.server.protection import Protection
 from hes.dlms.server.refusals import NOT_DECIPHERED, NOT_POSSIBLE
@@ -38,7 +39,7 @@ _NEVER_PROTECTED: Final = frozenset({0xC0, 0xC1, 0xC3})  # plain GET, SET and AC
 def answer(association: ServerAssociation[Any], octets: bytes, findings: list[Finding]) -> bytes | None:
     """What one whole APDU is answered with, protected in kind; None for silence."""
     context = association.context
-    if octets[0] in _NEVER_PROTECTED or not is_protected(octets):
+    if octets[0] in _NEVER_PROTECTED or (octets[0] not in SPECIFIC and not is_protected(octets)):
         if association.protection is not None and not association.protection.sufficient(None):
             text = f"APDU {octets[0]:02X} in the clear where the policy demands protection"
             context.note(FindingKind.PROTECTION_TOO_WEAK, text, _POLICY_CASE)
