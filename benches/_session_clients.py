@@ -84,7 +84,7 @@ def ours(
         transport, wrapper = await links.connect(url, make)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         client = Client(settings, send_counter=counters.take())
-        dlms = DlmsSession(client, wrapper.exchange, entropy, next_answer=wrapper.next_answer)
+        dlms = DlmsSession(client, wrapper.ask, entropy, next_answer=wrapper.next_answer)
         await dlms.open()
         name, unit, energy = [axdr.decode_value(await dlms.get(*wanted))[0] for wanted in WANTED]
         await dlms.release()

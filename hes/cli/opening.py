@@ -19,7 +19,7 @@ from hes.dlms.security.ciphering import InvocationCounterError, SecurityError
 from hes.entropy import Entropy
 from hes.errors import AccessDenied, ConfigError, HesError, RemoteProtocolError
 from hes.protocols.counter_recovery import CounterJumpRefused, CounterRecovery, open_recovering
-from hes.protocols.dlms_cosem import DlmsSession
+from hes.protocols.dlms_cosem import DlmsSession, Exchange
 from hes.protocols.wrapper_session import ExchangeTimeout, WrapperSession
 
 
@@ -94,9 +94,10 @@ async def _recovered(dlms: DlmsSession, associated: Associated, plan: ConnectPla
 def dlms_session(client: Client, session: Session, entropy: Entropy) -> DlmsSession:
     settings = client.settings
     client_sap, server_sap = settings.client_sap, settings.server_sap
-    exchange = partial(session.exchange, client_sap=client_sap, server_sap=server_sap)
+    exchange: Exchange = partial(session.exchange, client_sap=client_sap, server_sap=server_sap)
     send = None
     if isinstance(session, WrapperSession):
+        exchange = partial(session.ask, client_sap=client_sap, server_sap=server_sap)
         send = partial(session.send, client_sap=client_sap, server_sap=server_sap)
     return DlmsSession(client, exchange, entropy, next_answer=session.next_answer, send=send)
 

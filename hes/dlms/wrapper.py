@@ -93,6 +93,19 @@ class Receiver:
         """Octets of a PDU that is not complete yet."""
         return len(self._buffer)
 
+    def whole(self, octets: bytes) -> bytes | None:
+        """The APDU when `octets` are one whole PDU and nothing is kept; None, and nothing taken, for `feed` otherwise.
+
+        For who knows already what version and wPorts stand in it, as in the answer to one request.
+        """
+        count = len(octets) - HEADER_OCTETS
+        if count < 0 or int.from_bytes(octets[6:8], "big") != count or self._buffer:
+            return None
+        if count > self._payload_octets_max or self.fault is not None:
+            return None
+        self._consumed_octets += len(octets)
+        return bytes(octets[HEADER_OCTETS:])
+
     def feed(self, octets: Octets) -> list[Frame]:
         """The PDUs that `octets` complete. Raises RemoteProtocolError for a stream that cannot be followed."""
         if not self._buffer and len(octets) >= HEADER_OCTETS:  # nearly always one whole PDU: nothing to keep

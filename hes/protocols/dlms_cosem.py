@@ -1,6 +1,6 @@
 """One DLMS association over anything that exchanges APDUs: the edge that drives the sans-IO `hes.dlms.client.Client`.
 
-`exchange` sends one APDU and gives the one that comes back: `WrapperSession.exchange` on a connection of its own, or a
+`exchange` sends one APDU and gives the one that comes back: `WrapperSession.ask` on a connection of its own, or a
 concentrator's route to the meter. It owns the deadline; a late answer that it cannot tell apart comes out of the client
 as `Ignored`, and then `next_answer` is asked for the following one, where the way has such a thing.
 
@@ -46,7 +46,7 @@ from hes.dlms.client.events import (
 )
 from hes.dlms.client.settings import ClientSettings
 from hes.dlms.client.short_names import ObjectNames
-from hes.dlms.codes import AttributeResult
+from hes.dlms.codes import ApduTag, AttributeResult
 from hes.dlms.cosem.association_sn import sn_object_list_from_value
 from hes.dlms.findings import CLAUSES, FindingKind
 from hes.dlms.obis import Obis
@@ -67,6 +67,7 @@ CHALLENGE_OCTETS: Final = 16  # 8 to 64 are allowed, and some mechanisms want mo
 REPEATS_MAX: Final = 3  # of a general block or an acknowledgement that got no answer in time [A]
 PASSED_OVER_MAX: Final = 8  # late answers and notifications before the answer; more is no conversation any more [A]
 
+_BLOCK: Final = bytes((ApduTag.GENERAL_BLOCK_TRANSFER,))  # what a request in general blocks starts with
 _PASSED_OVER: Final = (Ignored, Notified)
 _UNDER_WAY: Final = frozenset({SendNext, AwaitMore, TransferEnded, *_PASSED_OVER})
 
@@ -202,14 +203,17 @@ class DlmsSession:
     async def _run(self, octets: bytes) -> ClientEvent:
         """Send, and send what the client asks for, until there is an outcome."""
         try:
-            answer = await (self._asked(octets) if self.client.transferring else self._exchange(octets))
+            answer = await (self._asked(octets) if octets[:1] == _BLOCK else self._exchange(octets))
             passed_over = 0
             while True:
                 event = self.client.receive(answer)
                 if type(event) not in _UNDER_WAY:
                     return event
                 if isinstance(event, SendNext):
-                    answer = await (self._asked(event.octets) if not event.further else self._streamed(event))
+                    if event.octets[:1] == _BLOCK:
+                        answer = await (self._asked(event.octets) if not event.further else self._streamed(event))
+                    else:
+                        answer = await self._exchange(event.octets)
                 elif isinstance(event, AwaitMore):
                     answer = await self._next_block()
                 elif isinstance(event, _PASSED_OVER):

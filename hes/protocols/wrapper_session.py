@@ -98,13 +98,13 @@ class WrapperSession(asyncio.Protocol):
         self.peer = peer
         self.counters = WrapperCounters()
         self._on_push = on_push
-        self._push_blocks = PushBlocks()
+        self._push_blocks: PushBlocks | None = None
         self._tap = tap
         self._receiver = wrapper.Receiver()
         self._transport: asyncio.Transport | None = None
         self._pending: asyncio.Future[bytes] | None = None
-        self._surplus: deque[bytes] = deque(maxlen=SURPLUS_APDUS_MAX)
-        self._ports = (server_sap, client_sap)
+        self._surplus: deque[bytes] | None = None
+        self._talk_to(server_sap, client_sap)
         self._deadline_s = 0.0
         self._timer_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -113,27 +113,35 @@ class WrapperSession(asyncio.Protocol):
     # what the user of the session calls
 
     async def exchange(self, apdu: bytes, *, client_sap: int | None = None, server_sap: int | None = None) -> bytes:
-        """Send `apdu` and return the APDU that comes back.
+        """Send `apdu` and return the APDU that comes back: `ask`, and wait."""
+        return await self.ask(apdu, client_sap=client_sap, server_sap=server_sap)
+
+    def ask(
+        self, apdu: bytes, *, client_sap: int | None = None, server_sap: int | None = None
+    ) -> asyncio.Future[bytes]:
+        """Send `apdu` at once; the future has the APDU that comes back. It is cancelled to give up waiting.
 
         client_sap, server_sap: for this exchange instead of the session's own, as another association needs them.
-        Raises ExchangeTimeout, SessionLost, RemoteProtocolError (what came is no wrapper frame; the connection is
-        closed then) and LocalProtocolError while another exchange runs.
+        Raises SessionLost, and LocalProtocolError while another exchange runs; the future raises ExchangeTimeout,
+        SessionLost and RemoteProtocolError (what came is no wrapper frame; the connection is closed then).
         """
         client = self.client_sap if client_sap is None else client_sap
         server = self.server_sap if server_sap is None else server_sap
         future = self._await_answer(server, client)
-        if self._surplus:
-            self._surplus.clear()
+        self._surplus = None
         assert self._transport is not None  # _await_answer has checked that the session is connected
         try:
-            frame = wrapper.encode(client, server, apdu)
+            frame = self._request_head + len(apdu).to_bytes(2, "big") + apdu
             if self._tap is not None:
                 self._tap(True, frame)  # noqa: FBT003 - the tap's own signature
             self.counters.exchanges += 1
             self._transport.write(frame)
-            return await future
-        finally:
+        except BaseException as error:
             self._pending = None
+            if isinstance(error, OverflowError):
+                wrapper.encode(client, server, apdu)  # says what does not fit
+            raise
+        return future
 
     def send(self, apdu: bytes, *, client_sap: int | None = None, server_sap: int | None = None) -> None:
         """Send `apdu` and wait for nothing: one of several blocks, or a request of the unconfirmed class.
@@ -157,11 +165,7 @@ class WrapperSession(asyncio.Protocol):
         if self._surplus:
             self.counters.late_answers -= 1
             return self._surplus.popleft()
-        future = self._await_answer(*self._ports)
-        try:
-            return await future
-        finally:
-            self._pending = None
+        return await self._await_answer(*self._ports)
 
     def close(self) -> None:
         """End the connection; whoever waits for an answer gets SessionLost. Nothing happens the second time."""
@@ -184,6 +188,15 @@ class WrapperSession(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        pending = self._pending
+        if pending is not None and data[:6] == self._answer_head and self._tap is None and not pending.done():
+            apdu = self._receiver.whole(data)  # nearly always: the answer, and nothing else
+            if apdu and apdu[0] not in PUSH_TAGS:
+                pending.set_result(apdu)
+                return
+            if apdu is not None:
+                self._received(*self._ports, apdu)
+                return
         try:
             frames = self._receiver.feed(data)
         except RemoteProtocolError as error:
@@ -209,15 +222,23 @@ class WrapperSession(asyncio.Protocol):
             raise self._lost
         if self._transport is None:
             raise LocalProtocolError("the session is not connected yet")
-        if self._pending is not None:
+        pending = self._pending
+        if pending is not None and not pending.done():
             raise LocalProtocolError("an exchange is running on this session already")
         loop = asyncio.get_running_loop()
         self._pending = future = loop.create_future()
-        self._ports = (source, destination)
+        if self._ports != (source, destination):
+            self._talk_to(source, destination)
         self._deadline_s = loop.time() + self.timeout_s
         if self._timer is None or self._timer_s > self._deadline_s:
             self._arm(loop)
         return future
+
+    def _talk_to(self, server: int, client: int) -> None:
+        """Make ready for answers from these application processes, and for requests to them."""
+        self._ports = (server, client)
+        self._request_head = wrapper.encode(client, server, b"")[:6]
+        self._answer_head = wrapper.encode(server, client, b"")[:6]
 
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._timer is not None:
@@ -245,6 +266,8 @@ class WrapperSession(asyncio.Protocol):
         if pending is not None and awaited and ours and tag not in PUSH_TAGS:
             pending.set_result(apdu)
         elif tag in PUSH_TAGS or tag in CIPHERED_TAGS or is_push_block(apdu):
+            if self._push_blocks is None:
+                self._push_blocks = PushBlocks()
             whole = self._push_blocks.take(source, destination, apdu)
             if whole is None:
                 return
@@ -255,6 +278,8 @@ class WrapperSession(asyncio.Protocol):
             self.counters.strays += 1
         else:
             self.counters.late_answers += 1
+            if self._surplus is None:
+                self._surplus = deque(maxlen=SURPLUS_APDUS_MAX)
             self._surplus.append(apdu)
 
     def _end(self, error: HesError) -> None:
