@@ -8,11 +8,12 @@ Source: docs/protocols/dlms-application.md §5; docs/protocols/dlms-roles.md §5
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from hes.dlms.block_transfer import plain_limit
 from hes.dlms.client.settings import ClientSecurity
-from hes.dlms.security import SUITES, SecurityControl, SecurityError
+from hes.dlms.security import SUITES, SecurityError
 from hes.dlms.security.ciphering import Ciphering, CipheringStyle, KeyScope, Unprotected, is_protected
 from hes.dlms.security.forms import protection_octets
 from hes.dlms.security.fresh_keys import FreshKeys
@@ -40,7 +41,7 @@ class Channel:
         self._on_plain = on_plain
         self.protect_usual: Callable[[bytes], bytes] | None = None
         self.open_usual: Callable[[bytes], bytes | None] | None = None
-        if self.ciphering is not None and security is not None and on_plain is None and _is_usual(security):
+        if self.ciphering is not None and security is not None and security.is_usual and on_plain is None:
             self.protect_usual, self.open_usual = self.ciphering.protect_usual, self.ciphering.open_usual
 
     def protect(self, plain: bytes, *, dedicated: bool) -> bytes:
@@ -108,13 +109,6 @@ class Channel:
         return max(plain_limit(pdu_octets_max, ciphered=False) - overhead, 0)
 
 
-def _is_usual(security: ClientSecurity) -> bool:
-    """Whether requests go as `Ciphering.protect_usual` makes them, and answers of that form are good enough."""
-    if not security.ciphered or security.dedicated or security.signed or security.response_signed:
-        return False
-    return security.style is CipheringStyle.SERVICE_SPECIFIC and security.control.covers(security.required_control)
-
-
 _WITHOUT_HEAD: Final = (CipheringStyle.SERVICE_SPECIFIC, CipheringStyle.GENERAL_GLO, CipheringStyle.GENERAL_DED)
 
 
@@ -130,15 +124,20 @@ def _ciphering_of(
         peer_system_title=security.server_system_title,
         broadcast_keys=security.broadcast_keys,
         receive_counter=security.receive_counter,
-        control=SecurityControl(security.control | security.suite),
+        control=security.sent_control,
         style=security.style,
-        fresh=FreshKeys(
-            suite=security.suite,
-            authentication_key=security.keys.authentication,
-            master_key=security.master_key,
-            pairs=security.pairs,
-            entropy=entropy,
-        ),
+        fresh=partial(_fresh_keys, security, entropy),
     )
     ciphering.other_information = security.other_information
     return ciphering
+
+
+def _fresh_keys(security: ClientSecurity, entropy: Callable[[int], bytes] | None) -> FreshKeys:
+    assert security.keys is not None
+    return FreshKeys(
+        suite=security.suite,
+        authentication_key=security.keys.authentication,
+        master_key=security.master_key,
+        pairs=security.pairs,
+        entropy=entropy,
+    )

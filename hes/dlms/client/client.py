@@ -25,7 +25,6 @@ from hes.dlms.block_transfer import PDU_OCTETS_MAX
 from hes.dlms.client.channel import Channel, PlainObserver
 from hes.dlms.client.clauses import (
     AUTHENTICATION,
-    NOT_NEGOTIATED,
     PROTECTION_TOO_WEAK,
     UNEXPECTED_ANSWER,
     WRONG_INVOKE_ID,
@@ -35,7 +34,6 @@ from hes.dlms.client.events import (
     ActDone,
     Associated,
     AssociationRefused,
-    AwaitMore,
     ClientEvent,
     Got,
     Ignored,
@@ -45,16 +43,16 @@ from hes.dlms.client.events import (
     ReleaseRefused,
     SendNext,
     ServiceRefused,
-    TransferEnded,
 )
 from hes.dlms.client.exchange import ActionExchange, Exchange
+from hes.dlms.client.kept import Agreed
 from hes.dlms.client.opening import HLS_REPLY, Opening, error_in
-from hes.dlms.client.requests import Requests
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.client.short_names import hls_request
+from hes.dlms.client.transfers import Transfers
 from hes.dlms.codes import ApduTag, AssociationResult, Conformance, ReleaseReason, common_conformance
 from hes.dlms.findings import Finding, FindingKind
-from hes.dlms.general_blocks import ABORT, GeneralBlocks, Outcome, UnconfirmedBlocks
+from hes.dlms.general_blocks import ABORT, GeneralBlocks, UnconfirmedBlocks
 from hes.dlms.initiate import InitiateResponse
 from hes.dlms.security import SecurityError
 from hes.dlms.security.ciphering import KeyScope, Unprotected
@@ -71,7 +69,7 @@ _RLRQ: Final = Rlrq().encode()
 _UNNUMBERED: Final = frozenset((ApduTag.READ_RESPONSE, ApduTag.WRITE_RESPONSE))
 
 
-class Client(Requests):
+class Client(Transfers):
     """One association with one logical device, from AARQ to RLRE; it may be opened again afterwards.
 
     state: see hes.dlms.association. conformance, server_max_receive_pdu_size: as negotiated, once associated.
@@ -159,11 +157,6 @@ class Client(Requests):
             return _RLRQ
         return acse.encode_protected_rlrq(self._channel.ciphering.protect_initiate(self._opening.initiate))
 
-    @property
-    def transferring(self) -> bool:
-        """True while general blocks are under way: then `repeat` changes nothing that was done already."""
-        return self._exchange is not None and self._blocks is not None and self._blocks.active
-
     def repeat(self) -> bytes:
         """The last request once more, under a fresh counter. What is not idempotent must not be repeated blindly.
 
@@ -234,19 +227,6 @@ class Client(Requests):
         """Whether APDUs go as they are: in the clear, and no general blocks were ever needed."""
         return self._blocks is None and not self._ciphered
 
-    def next_deadline(self) -> float | None:
-        """When `timed_out` wants to be called; None unless general blocks are under way and `receive` knew the time."""
-        return self._blocks.next_deadline() if self._blocks is not None else None
-
-    def timed_out(self, now_s: float) -> SendNext | TransferEnded | None:
-        """What the silence of the server in a general block transfer leads to; None when it is not time yet."""
-        if self._blocks is None:
-            return None
-        outcome = self._blocks.timed_out(now_s, at_once=self.settings.general_blocks_at_once)
-        if outcome.ended:
-            return self._ended(outcome)
-        return _send_next(outcome.send) if outcome.send else None
-
     def _receive_whole(self, octets: bytes) -> ClientEvent:
         tag = octets[0]
         if tag in _ANSWERS:  # in the clear
@@ -270,52 +250,6 @@ class Client(Requests):
             return self._refused(decoded)
         name = type(decoded).__name__
         raise RemoteProtocolError(f"a server does not send {name}", octet_offset=0, clause=UNEXPECTED_ANSWER)
-
-    def _general_block(self, octets: bytes, now_s: float | None) -> ClientEvent:
-        """One block; with the last one comes what the whole APDU means."""
-        block = apdu.decode(octets)
-        assert isinstance(block, apdu.GeneralBlock)
-        if not self._cuts:
-            text = "a general block, and none were negotiated"
-            raise RemoteProtocolError(text, octet_offset=0, clause=NOT_NEGOTIATED)
-        if block.window == 0 and block.number:
-            if self._unconfirmed is None:
-                self._unconfirmed = UnconfirmedBlocks()
-            whole = self._unconfirmed.take(block)
-            return AwaitMore() if whole is None else self._receive_whole(whole)
-        outcome = self._general_blocks().receive(block, at_once=self.settings.general_blocks_at_once, now_s=now_s)
-        if outcome.ended:
-            return self._ended(outcome)
-        if outcome.whole is not None:
-            return self._whole(outcome.whole)
-        return _send_next(outcome.send) if outcome.send else AwaitMore()
-
-    def _whole(self, octets: bytes) -> ClientEvent:
-        """The APDU that the blocks held. Unless the client goes on in blocks, the transfer is over with it."""
-        assert self._blocks is not None
-        event: ClientEvent | None = None
-        try:
-            event = self._receive_whole(octets)
-        finally:
-            if not isinstance(event, SendNext):
-                self._blocks.end()
-        return event
-
-    def _general_blocks(self) -> GeneralBlocks:
-        """Made when they are needed first: most associations never see a block."""
-        if self._blocks is None:
-            window = self.settings.general_block_window
-            self._blocks = GeneralBlocks(self.server_max_receive_pdu_size, initiates=True, window=window)
-        return self._blocks
-
-    def _ended(self, outcome: Outcome) -> TransferEnded:
-        self._exchange = None
-        return TransferEnded(reason=outcome.ended, octets=b"".join(outcome.send))
-
-    def _end_exchange(self) -> None:
-        self._exchange = None
-        if self._blocks is not None:
-            self._blocks.end()
 
     def _start(self, exchange: Exchange, limit: int) -> bytes:
         """Raises LocalProtocolError, and starts nothing, when the request is longer than the server takes."""
@@ -428,12 +362,22 @@ class Client(Requests):
         return self._associated()
 
     def _agreed(self, granted: InitiateResponse) -> None:
-        self.conformance = common_conformance(granted.conformance, self.settings.proposed)
+        kept = self.settings.kept
         self.server_max_receive_pdu_size = granted.server_max_receive_pdu_size
+        if kept.agreed is not None and kept.agreed.granted is granted:
+            _, self.conformance, self._octets_max, terms = kept.agreed
+            self._blocks = self._unconfirmed = None
+            self._go_by(terms)
+            return
+        self.conformance = common_conformance(granted.conformance, self.settings.proposed)
         if self.conformance != granted.conformance:
             widened = granted.conformance & ~self.settings.proposed
             self._note(FindingKind.CONFORMANCE_WIDENED, f"the server granted {int(widened):06X} beyond what was asked")
         self._take_over()
+        if self.conformance == granted.conformance and (
+            self._channel.ciphering is None or self._open_usual is not None
+        ):
+            kept.agreed = Agreed(granted, self.conformance, self._octets_max, self._terms())
 
     def _take_over(self) -> None:
         """Work out once what follows from `conformance` and `server_max_receive_pdu_size`."""
@@ -497,10 +441,6 @@ class Client(Requests):
 
     def _note(self, kind: FindingKind, text: str) -> None:
         self._findings.append(Finding(kind, text, self.settings.client_sap))
-
-
-def _send_next(send: tuple[bytes, ...]) -> SendNext:
-    return SendNext(octets=send[0], further=send[1:])
 
 
 def _without_id(plain: bytes) -> RemoteProtocolError:

@@ -9,10 +9,11 @@ Source: the layout is that of hes.dlms.acse; keeping it is ours [A].
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from hes.dlms import acse, ber
 from hes.dlms.acse import Aare
+from hes.dlms.codes import Conformance
 from hes.dlms.initiate import InitiateResponse
 
 _SHORT_INFORMATION_MAX: Final = 0x7D  # octets with which both lengths before it need one octet
@@ -67,14 +68,27 @@ class Accepted(NamedTuple):
     granted: InitiateResponse
 
 
+Terms: TypeAlias = tuple[int, int, bool, bool, int, int]
+"""What a client works out of a grant, see hes.dlms.client.requests."""
+
+
+class Agreed(NamedTuple):
+    """A grant that was within what had been proposed, and what follows from it."""
+
+    granted: InitiateResponse
+    conformance: Conformance
+    octets_max: int
+    terms: Terms
+
+
 class Kept:
     """initiate: the proposal, without a dedicated key. aarq: where neither a challenge nor a counter stands in it.
 
     aare, granted: the last answer in the clear that was believed, and what it grants; devices of a kind answer alike.
-    aarq_mould, accepted: the same with HLS in a ciphered context, None until there was one.
+    aarq_mould, accepted: the same with HLS in a ciphered context, None until there was one. agreed: the last grant.
     """
 
-    __slots__ = ("aare", "aarq", "aarq_mould", "accepted", "granted", "initiate")
+    __slots__ = ("aare", "aarq", "aarq_mould", "accepted", "agreed", "granted", "initiate")
 
     def __init__(self) -> None:
         self.initiate = b""
@@ -83,6 +97,7 @@ class Kept:
         self.granted: InitiateResponse | None = None
         self.aarq_mould: Mould | None = None
         self.accepted: Accepted | None = None
+        self.agreed: Agreed | None = None
 
 
 def mould_of_aare(octets: bytes, aare: Aare) -> Mould | None:

@@ -24,6 +24,7 @@ from hes.dlms.apdu import (
 from hes.dlms.association import Event, State, step
 from hes.dlms.block_transfer import BLOCK_TRANSFER_OCTETS_MAX
 from hes.dlms.client.exchange import AccessExchange, ActionExchange, Exchange, GetExchange, Selected, SetExchange
+from hes.dlms.client.kept import Terms
 from hes.dlms.client.settings import ClientSettings
 from hes.dlms.client.short_name_exchanges import Variable
 from hes.dlms.client.short_names import (
@@ -207,6 +208,14 @@ class Requests(ABC):
         self._is_high = settings.high_priority and bool(agreed)
         self._flags = apdu.INVOKE_CONFIRMED | (apdu.INVOKE_HIGH_PRIORITY if self._is_high else 0)
         self._long = BLOCK_TRANSFER_OCTETS_MAX if self._cuts else limit
+
+    def _terms(self) -> Terms:
+        """What `_negotiated` has worked out."""
+        return self._bits, self._limit, self._cuts, self._is_high, self._flags, self._long
+
+    def _go_by(self, terms: Terms) -> None:
+        """`_negotiated` over again, as it went before."""
+        self._bits, self._limit, self._cuts, self._is_high, self._flags, self._long = terms
 
     def _may(self, needed: int) -> None:
         """needed: bits of Conformance."""

@@ -51,6 +51,8 @@ class ClientSecurity:
     general-ciphering. broadcast_keys: for what the server sends to many.
     pairs: key pairs for HLS-ECDSA, signatures and key agreement. authorities: certificates (DER) of those who may
     certify a server's signing key; without any, only the key in `pairs` is believed.
+    sent_control: control and suite. is_usual: whether requests go as `Ciphering.protect_usual` makes them, and answers
+    of that form are good enough; both follow from the rest.
     """
 
     system_title: bytes
@@ -71,6 +73,8 @@ class ClientSecurity:
     other_information: bytes = b""
     pairs: AsymmetricKeys = NO_PAIRS
     authorities: tuple[bytes, ...] = field(default=(), repr=False)
+    sent_control: SecurityControl = field(init=False, repr=False, compare=False)
+    is_usual: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         suite = SUITES.get(self.suite)
@@ -87,6 +91,13 @@ class ClientSecurity:
             raise LocalProtocolError("signatures stand in the ciphered contexts only")
         if self.dedicated and not self.ciphered:
             raise LocalProtocolError("a dedicated key is of no use where nothing is ciphered")
+        object.__setattr__(self, "sent_control", SecurityControl(self.control | self.suite))
+        object.__setattr__(self, "is_usual", self._is_usual())
+
+    def _is_usual(self) -> bool:
+        if not self.ciphered or self.dedicated or self.signed or self.response_signed:
+            return False
+        return self.style is CipheringStyle.SERVICE_SPECIFIC and self.control.covers(self.required_control)
 
     @property
     def required_control(self) -> SecurityControl:

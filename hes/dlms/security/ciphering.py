@@ -146,7 +146,8 @@ class Ciphering:
     global key, a callable that gives a fresh counter for each call, or the first one. dedicated_send_counter: the same
     for the dedicated key. receive_counter: the lowest counter taken from the peer under the global key; keep
     `windows[KeyScope.GLOBAL].expected` across associations. control, style: what this side sends; the suite in control
-    is the only one that is taken from the peer. fresh: for keys that come with their APDU, and for signatures.
+    is the only one that is taken from the peer. fresh: for keys that come with their APDU, and for signatures; or what
+    makes it when it is needed.
     date_time, other_information: of the head of general-ciphering and general-signing; set them as attributes.
     """
 
@@ -163,7 +164,7 @@ class Ciphering:
         receive_counter: int = 0,
         control: SecurityControl = AUTHENTICATED_ENCRYPTED,
         style: CipheringStyle = CipheringStyle.SERVICE_SPECIFIC,
-        fresh: FreshKeys | None = None,
+        fresh: FreshKeys | Callable[[], FreshKeys] | None = None,
     ) -> None:
         if len(system_title) != SYSTEM_TITLE_OCTETS:
             raise LocalProtocolError(f"a system title has {SYSTEM_TITLE_OCTETS} octets, this has {len(system_title)}")
@@ -173,7 +174,7 @@ class Ciphering:
         self.style = style
         self.date_time = self.other_information = b""
         self._suite = control.suite
-        self._fresh = fresh
+        self._fresh: FreshKeys | Callable[[], FreshKeys] | None = fresh
         self._keys: dict[KeyScope, EncryptionKeys] = {KeyScope.GLOBAL: global_keys}
         self._counters: dict[KeyScope, Callable[[], int]] = {KeyScope.GLOBAL: _counter(send_counter)}
         self.windows: dict[KeyScope, ReplayWindow] = {KeyScope.GLOBAL: ReplayWindow(receive_counter)}
@@ -308,7 +309,11 @@ class Ciphering:
     def _with_fresh_keys(self) -> FreshKeys:
         if self._fresh is None:
             raise LocalProtocolError("this association was given nothing to make keys, transactions or signatures with")
-        return self._fresh
+        return self._made_fresh(self._fresh)
+
+    def _made_fresh(self, fresh: FreshKeys | Callable[[], FreshKeys]) -> FreshKeys:
+        self._fresh = made = fresh if isinstance(fresh, FreshKeys) else fresh()
+        return made
 
     # -- receiving
 
@@ -456,7 +461,7 @@ class Ciphering:
     def _receiving_fresh(self) -> FreshKeys:
         if self._fresh is None:
             raise SecurityError("keys that come with an APDU, and signatures, are not taken in this association")
-        return self._fresh
+        return self._made_fresh(self._fresh)
 
     def _sender(self, title: bytes) -> bytes:
         known = self.peer_system_title

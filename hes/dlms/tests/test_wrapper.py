@@ -3,11 +3,11 @@
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hes.dlms import wrapper
-from hes.dlms.tests.strategies import chunks
+from hes.dlms.tests.strategies import chunks, damaged
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 AARQ = bytes.fromhex("601DA109060760857405080101BE10040E01000000065F1F0400007E1F04B0")
@@ -132,3 +132,28 @@ def test_a_captured_session_is_cut_into_its_apdus(captures):
         frames += [frame for segment in segments for frame in receiver.feed(segment)]
         assert receiver.pending_octets == 0
     assert {0x60, 0x61, 0xC0, 0xC4} <= {frame.apdu[0] for frame in frames}
+
+
+@given(
+    octets=damaged(st.binary(max_size=40).map(lambda apdu: wrapper.encode(1, 16, apdu))),
+    kept=st.sampled_from((b"", b"\x00", wrapper.encode(1, 16, b"\xc4")[:-1])),
+    limit=st.sampled_from((8, wrapper.PAYLOAD_OCTETS_MAX)),
+)
+@example(octets=wrapper.encode(1, 16, b"\xc4\x01"), kept=b"", limit=8)
+def test_a_whole_pdu_is_cut_the_short_way_as_by_feeding(octets, kept, limit):
+    short, long = wrapper.Receiver(limit), wrapper.Receiver(limit)
+    for receiver in (short, long):
+        receiver.feed(kept)
+    apdu = short.whole(octets) if octets[:6] == wrapper.encode(1, 16, b"")[:6] else None
+    if apdu is None:
+        assert refusal(short.feed, octets) == refusal(long.feed, octets)
+    else:
+        assert long.feed(octets) == [wrapper.Frame(1, 16, apdu)]
+    assert refusal(short.feed, b"\x00\x02" * 4) == refusal(long.feed, b"\x00\x02" * 4)
+
+
+def refusal(action, octets):
+    try:
+        return action(octets)
+    except RemoteProtocolError as error:
+        return error.message, error.octet_offset

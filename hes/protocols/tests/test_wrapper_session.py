@@ -3,6 +3,7 @@
 import asyncio
 import selectors
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -274,6 +275,45 @@ def test_a_second_exchange_at_the_same_time_is_our_own_mistake(bench: Bench) -> 
             assert await first == ANSWER
 
     bench.run(both())
+
+
+def test_a_question_goes_out_at_once_and_its_future_can_be_given_up(bench: Bench) -> None:
+    async def asked() -> bytes:
+        first = bench.session.ask(GET)
+        assert len(bench.wire.written) == 1
+        first.cancel()
+        second = bench.session.ask(GET, client_sap=2)
+        bench.receive(ANSWER, destination=2)
+        assert bench.wire.written[1] == wrapper.encode(2, 1, GET)
+        with pytest.raises(LocalProtocolError, match="do not fit"):
+            bench.session.ask(bytes(0x10000))
+        return await second
+
+    assert bench.run(asked()) == ANSWER
+    assert bench.session.counters.late_answers == 0
+
+
+@pytest.mark.parametrize("watched", [False, True])
+@pytest.mark.parametrize("cuts", [(), (3,), (8,), (9,)])
+@pytest.mark.parametrize(
+    "apdus", [(ANSWER,), (PUSH, ANSWER), (ANSWER, PUSH), (PUSH, PUSH, ANSWER), (CIPHERED,), (b"", ANSWER)]
+)
+def test_an_answer_is_found_however_it_comes(
+    loop: VirtualTimeLoop, apdus: tuple[bytes, ...], cuts: tuple[int, ...], watched: bool
+) -> None:
+    """One whole frame has a short way; watched frames, cut ones and several at once have not."""
+    bench = Bench(loop)
+    if not watched:
+        bench.session._tap = None
+    octets = b"".join(wrapper.encode(1, 16, apdu) for apdu in apdus)
+
+    def answer(_: bytes) -> None:
+        for low, high in pairwise([0, *cuts, len(octets)]):
+            bench.session.data_received(octets[low:high])
+
+    bench.wire.answer = answer
+    assert bench.run(bench.session.exchange(GET)) == next(apdu for apdu in apdus if apdu != PUSH)
+    assert len(bench.pushes) == apdus.count(PUSH)
 
 
 def test_a_cancelled_exchange_leaves_the_session_usable(bench: Bench) -> None:
