@@ -81,6 +81,10 @@ def read_run(folder: Path) -> dict[str, Evidence]:
 def read_result(folder: Path) -> dict[str, Any]:
     """The result.json of a run. Raises ConfigError when there is none."""
     path = folder / RESULT_JSON
+    if not path.is_file():
+        raise ConfigError(
+            f"{folder} holds no {RESULT_JSON}: name the folder of an earlier `amiloop test`", path=str(path)
+        )
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

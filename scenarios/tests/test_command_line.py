@@ -41,7 +41,7 @@ def test_a_folder_that_holds_no_run_is_refused_before_anything_runs(
     earlier.mkdir()
     status, said = refused(capsys, tmp_path / "out", str(suite), "--station", "sim", "--against", str(earlier))
     assert status == 3
-    assert f"{earlier / 'result.json'} is no result of a run" in said
+    assert said == f"amiloop: {earlier} holds no result.json: name the folder of an earlier `amiloop test`\n"
 
 
 def test_a_file_that_is_no_suite_is_refused_in_our_own_words(

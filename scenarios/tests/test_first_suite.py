@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from hes import resources
 from scenarios.compare import compare_runs
 from scenarios.folder import read_run
 from scenarios.tests.suites_on_stations import Run, amiloop_test
 
-BAUD = 9600
+BAUD = 38_400  # the shipped line keeps 9600, which only takes longer
+BUSY_MACHINE_S = 0.5
 BITS_PER_OCTET = 10  # start, eight data bits, stop
 
 
@@ -36,7 +38,13 @@ def test_every_scenario_passes_on_sockets(on_tcp: Run) -> None:
 
 @pytest.fixture(scope="module")
 def on_pty(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return amiloop_test(tmp_path_factory.mktemp("pty"), "--station", "pty")
+    """The shipped station, but for its speed."""
+    home = tmp_path_factory.mktemp("pty")
+    shipped = resources.file("scenarios/stations", "pty").read_text(encoding="utf-8")
+    assert "\nbaud = 9600\n" in shipped
+    station = home / "pty.toml"
+    station.write_text(shipped.replace("\nbaud = 9600\n", f"\nbaud = {BAUD}\n"), encoding="utf-8")
+    return amiloop_test(home, "--station", str(station))
 
 
 def test_every_scenario_that_a_line_can_play_passes_on_it(on_pty: Run) -> None:
@@ -69,7 +77,7 @@ def test_a_day_of_the_load_profile_takes_the_time_of_its_octets_on_the_line(on_p
     line_s = octets * BITS_PER_OCTET / BAUD
     step = evidence.steps[number]
     assert step.until_s is not None
-    assert line_s <= step.until_s - step.from_s <= 1.1 * line_s
+    assert line_s <= step.until_s - step.from_s <= 1.1 * line_s + BUSY_MACHINE_S
 
 
 def test_every_scenario_says_the_same_apdus_in_virtual_time_and_on_sockets(on_sim: Run, on_tcp: Run) -> None:

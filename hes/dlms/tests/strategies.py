@@ -2,6 +2,7 @@
 
 import itertools
 import struct
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -47,7 +48,17 @@ SCALAR_TAGS = sorted(VALUES)
 
 
 def scalars(tags=SCALAR_TAGS):
-    return st.one_of([st.builds(Data, st.just(tag), VALUES[tag]) for tag in tags])
+    return _scalars(tuple(tags))
+
+
+@cache  # hypothesis looks through a strategy once: one that is made anew each time costs milliseconds
+def _scalars(tags):
+    return st.one_of([_scalar(tag) for tag in tags])
+
+
+@cache
+def _scalar(tag):
+    return st.builds(Data, st.just(tag), VALUES[tag])
 
 
 def containers(items):
@@ -55,6 +66,7 @@ def containers(items):
     return st.builds(Data, st.sampled_from((Tag.ARRAY, Tag.STRUCTURE)), many)
 
 
+@cache
 def descriptions(depth=2):
     simple = st.sampled_from(SCALAR_TAGS).map(TypeDescription)
     if not depth:
@@ -74,7 +86,7 @@ def described(description):
     elif description.tag == Tag.STRUCTURE:
         members = st.tuples(*map(described, description.elements))
     else:
-        members = VALUES[description.tag]
+        return _scalar(description.tag)
     return st.builds(Data, st.just(description.tag), members)
 
 
@@ -90,6 +102,11 @@ def compact_arrays(draw):
 
 
 def data(tags=SCALAR_TAGS, *, compact=True):
+    return _data(tuple(tags), compact)
+
+
+@cache
+def _data(tags, compact):
     base = scalars(tags) | compact_arrays() if compact else scalars(tags)
     return st.recursive(base, containers, max_leaves=20)
 
