@@ -53,6 +53,8 @@ def file_or_shipped(path_or_stem: str, name: str, suffix: str = ".toml", *, hes_
     path = Path(path_or_stem)
     if path.is_file():
         return path
+    if path.is_dir() and (len(path.parts) > 1 or path.is_absolute()):
+        raise ConfigError(f"{path_or_stem} is a folder, not a {suffix} file")
     if path.suffix == suffix or len(path.parts) > 1:
         raise ConfigError(f"{path_or_stem}: there is no such file")
     return file(name, path_or_stem, suffix, hes_folder=hes_folder)

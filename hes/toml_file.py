@@ -64,11 +64,18 @@ class Faults:
     def add_invalid(self, error: ValidationError, model: type[BaseModel], path: Sequence[str | int]) -> None:
         """Note everything pydantic found while reading `model` from the table at `path`."""
         problems = error.errors(include_url=False)
+        listed: set[tuple[str | int, ...]] = set()
         for problem in problems:
             if _only_follows(problem, problems):
                 continue
             inside = tuple(part for part in problem["loc"] if not _is_tag(part))
             kind, text = problem["type"], problem["msg"]
+            if kind == "extra_forbidden" and inside[:-1] in listed:
+                names, _ = _nearby(model, inside)
+                self.add((*path, *inside), f"unknown key{did_you_mean(str(inside[-1]), names)}")
+                continue
+            if kind == "extra_forbidden":
+                listed.add(inside[:-1])
             self.add((*path, *inside), _sentence(kind, text, problem.get("input"), inside, model))
 
     def raise_if_any(self) -> None:

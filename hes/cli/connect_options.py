@@ -189,6 +189,7 @@ class Connecting:
 
 def connecting(url: str, given: dict[str, Any]) -> Connecting:
     """What the options of `connect_options` come to; they are taken out of `given`. Raises UsageError."""
+    check_url(url)
     secrets, trace = given.pop("secrets"), given.pop("trace")
     context = click.get_current_context(silent=True)
     typed = context is not None and context.get_parameter_source("password") is ParameterSource.COMMANDLINE
@@ -202,6 +203,14 @@ def connecting(url: str, given: dict[str, Any]) -> Connecting:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     return Connecting(plan=plan, profile=profile, tap=_tracer(credentials) if trace else None)
+
+
+def check_url(url: str) -> None:
+    """Raises UsageError for what has no scheme, with the URL that may be meant."""
+    if "://" in url:
+        return
+    meant = f"serial://{url}" if url.startswith("/") else f"tcp://{url}" if ":" in url else f"tcp://{url}:4059"
+    raise click.UsageError(f"{url!r} is no URL of a link: say {meant}, or udp://, serial:// or pty://.")
 
 
 def _auth_of_password(credentials: Credentials) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from hes.protocols.frame_inspector import FrameInspector
 
 SESSIONS_MAX: Final = 1024  # conversations remembered at once; the oldest is forgotten first
 SHORT_ITEMS: Final = 3
+HINT_DIGITS: Final = 8  # fewer hex digits may well be the name of a file [A]
 FORMAT: Final = 1  # of the JSON: counts up when a field is taken away or changes its meaning; docs/decode.md
 
 
@@ -91,7 +93,8 @@ def decode(
     by system title, as `amiloop run` writes them to test-secrets.toml. What no key opens is shown as sealed. Passwords
     and keys in the octets are not shown.
 
-    Ends with status 1 when nothing in FILE is recognised, and with --strict when anything is invalid.
+    Ends with status 1 when nothing in FILE is recognised (of binary octets: when no frame is valid), and with --strict
+    when anything is invalid.
     """
     titles = titles or tuple(filter(None, (secrets.get("meter_title"), secrets.get("system_title"))))
     keys = InspectorKeys(
@@ -117,6 +120,9 @@ def decode(
         for note in source.notes:
             click.echo(f"note: {note}", err=True)
         click.echo("\n".join(totals.lines()), err=True)
+    if source.kind == "binary" and not totals.valid:  # any file has octets that could begin a frame
+        click.echo("nothing in it is a whole DLMS, HDLC or Q/GDW 376.1 frame: is it the right file?", err=True)
+        context.exit(ExitStatus.VERDICT_FAILED)
     if strict and totals.faults:
         context.exit(ExitStatus.VERDICT_FAILED)
 
@@ -132,13 +138,21 @@ def _device_keys(device: DeviceSecrets, titles: tuple[bytes, ...]) -> InspectorK
     )
 
 
+def is_hex(text: str) -> bool:
+    """Whether somebody typed octets where a file is meant."""
+    return len(text) >= HINT_DIGITS and set(text) <= set(string.hexdigits)
+
+
 def _octets_of(file: str) -> bytes:
     if file == "-":
         return sys.stdin.buffer.read()
     try:
         return Path(file).read_bytes()
     except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}.", path=file) from error
+        hint = ""
+        if is_hex(file):
+            hint = f"; octets to decode go to standard input: echo {file[:HINT_DIGITS]}... | amiloop decode -"
+        raise ConfigError(f"{file} cannot be read: {error.strerror}{hint}.", path=file) from error
 
 
 def _decoded(

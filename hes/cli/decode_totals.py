@@ -10,6 +10,7 @@ from typing import Any, Final
 from hes.dlms.inspect.conversation import Conversation
 from hes.dlms.inspect.node import Node, faults
 from hes.dlms.inspect.requests import Asked
+from hes.dlms.inspect.sealed_nodes import SEALED
 
 RULES_MAX: Final = 1000  # different rules that are told apart
 RULES_SHOWN: Final = 10
@@ -25,17 +26,21 @@ def counted(count: int, noun: str) -> str:
 @dataclass(slots=True)
 class Totals:
     """valid, invalid: frames (and octets between frames) without a fault and with one. faults: all of them, rules: by
-    what was broken. cut: frames of which only the beginning was written down. unanswered: requests that got no answer.
+    what was broken. examples: the first fault of each rule, and whether the others said the same. sealed: protected
+    APDUs that no key opened. cut: frames of which only the beginning was written down. unanswered: requests that got no
+    answer.
     """
 
     valid: int = 0
     invalid: int = 0
     apdus: int = 0
     faults: int = 0
+    sealed: int = 0
     cut: int = 0
     sessions: int = 0
     answers: int = 0
     rules: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, tuple[str, bool]] = field(default_factory=dict)
     unanswered: list[Asked] = field(default_factory=list)
 
     def add(self, node: Node) -> None:
@@ -43,10 +48,14 @@ class Totals:
         self.faults += len(found)
         self.invalid += bool(found)
         self.valid += not found
+        self.sealed += _sealed(node)
         for each in found:
-            rule = _rule(each.value)
+            text = _PLACE.sub("", each.value)
+            rule = _NUMBERS.sub("n", text)
             if rule in self.rules or len(self.rules) < RULES_MAX:
                 self.rules[rule] += 1
+                first, alike = self.examples.get(rule, (text, True))
+                self.examples[rule] = first, alike and text == first
 
     def leave(self, conversation: Conversation) -> None:
         """A conversation is over."""
@@ -62,11 +71,18 @@ class Totals:
             first += f"; {counted(self.sessions, 'conversation')}"
         if self.cut:
             first += f"; {counted(self.cut, 'frame')} more of which the trace has only the beginning: use the capture"
+        if self.sealed:
+            first += f"; {counted(self.sealed, 'APDU')} stayed sealed: check --key, --auth-key or --secrets"
         lines = [first]
-        lines += [f"  {count} x {rule}" for rule, count in self.rules.most_common(RULES_SHOWN)]
+        lines += [f"  {count} x {self._example(rule)}" for rule, count in self.rules.most_common(RULES_SHOWN)]
         if len(self.rules) > RULES_SHOWN:
             lines.append(f"  and {counted(len(self.rules) - RULES_SHOWN, 'other rule')}")
         return lines + self._unanswered_lines()
+
+    def _example(self, rule: str) -> str:
+        """The rule with the numbers of its first fault; it says so where others had other numbers."""
+        text, alike = self.examples[rule]
+        return text if alike else f"{text} (or with other numbers)"
 
     def _unanswered_lines(self) -> list[str]:
         count = len(self.unanswered)
@@ -84,14 +100,18 @@ class Totals:
             "invalid_frames": self.invalid,
             "apdus": self.apdus,
             "conversations": self.sessions,
+            "sealed_apdus": self.sealed,
             "cut_frames": self.cut,
             "invalid": self.faults,
-            "rules": [{"rule": rule, "count": count} for rule, count in self.rules.most_common()],
+            "rules": [
+                {"rule": rule, "count": count, "example": self.examples[rule][0]}
+                for rule, count in self.rules.most_common()
+            ],
             "answers": self.answers,
             "unanswered": [{"frame": asked.place, "request": asked.name} for asked in self.unanswered],
         }
 
 
-def _rule(message: str) -> str:
-    """What a fault is about, whatever the numbers in it."""
-    return _NUMBERS.sub("n", _PLACE.sub("", message))
+def _sealed(node: Node) -> int:
+    """How many APDUs in the tree no key opened."""
+    return (node.label == SEALED) + sum(_sealed(child) for child in node.children)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
+from typing import TypeGuard
 
 from hes.errors import (
     AccessDenied,
@@ -42,6 +44,11 @@ STATUS_OF: tuple[tuple[type[HesError], ExitStatus], ...] = (
 )
 
 
+def is_full(error: BaseException) -> TypeGuard[OSError]:
+    """Whether a disk, or somebody's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def exit_status(error: BaseException) -> ExitStatus:
     """The status for `error`: HesError by its class, a file that cannot be used as configuration, the rest 6.
 
@@ -52,6 +59,6 @@ def exit_status(error: BaseException) -> ExitStatus:
         if own is not None:
             return ExitStatus(own)
         return next((status for kind, status in STATUS_OF if isinstance(error, kind)), ExitStatus.INCONCLUSIVE)
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and (error.filename is not None or is_full(error)):
         return ExitStatus.CONFIGURATION
     return ExitStatus.INCONCLUSIVE

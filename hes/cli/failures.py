@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import traceback
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from hes.cli.exit_status import ExitStatus, exit_status
+from hes.cli.exit_status import ExitStatus, exit_status, is_full
 from hes.errors import HesError, RemoteProtocolError, spokesman
 
 PROGRAM = "amiloop"
@@ -30,12 +33,24 @@ def report(error: BaseException, *, as_json: bool, debug: bool) -> ExitStatus:
 
 def report_usage(error: click.ClickException, *, as_json: bool) -> ExitStatus:
     """Tell about a command line that click refused."""
+    _name_the_variable(error)
     sentence = error.format_message()
     context = getattr(error, "ctx", None)
     if context is not None:
-        sentence = f"{sentence} See '{context.command_path} --help'."
+        sentence = (
+            f"{sentence if sentence.endswith(tuple('.!?')) else sentence + '.'} See '{context.command_path} --help'."
+        )
     _say(sentence, kind="UsageError", status=ExitStatus.USAGE, fields={}, as_json=as_json)
     return ExitStatus.USAGE
+
+
+def _name_the_variable(error: click.ClickException) -> None:
+    """A value that came from the environment is not blamed on the option."""
+    if not isinstance(error, click.BadParameter) or error.param is None or error.ctx is None:
+        return
+    source = error.ctx.get_parameter_source(error.param.name or "")
+    if source is ParameterSource.ENVIRONMENT and isinstance(error.param.envvar, str):
+        error.param_hint = f"the environment variable {error.param.envvar}"
 
 
 def _say(sentence: str, *, kind: str, status: ExitStatus, fields: dict[str, Any], as_json: bool) -> None:
@@ -54,6 +69,8 @@ def _sentence(error: BaseException) -> str:
         return error.message
     if isinstance(error, OSError) and error.filename is not None:
         return f"cannot use {error.filename}: {error.strerror}."
+    if is_full(error):
+        return f"the output cannot be written ({error.strerror}): make room, or send it elsewhere."
     return f"internal error ({type(error).__name__}: {error}); run it again with --debug and report what it prints."
 
 
@@ -63,13 +80,16 @@ def _fields(error: BaseException) -> dict[str, Any]:
 
 
 def jsonable(value: Any) -> Any:
-    """`value` as JSON can hold it: octets in hex, codes by name, containers item by item, anything else as text."""
+    """`value` as JSON can hold it: octets in hex, codes by name, containers and records item by item, else as text."""
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).hex()
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if is_dataclass(value) and not isinstance(value, type):
+        said = {each.name: jsonable(getattr(value, each.name)) for each in dataclass_fields(value) if each.repr}
+        return {"kind": type(value).__name__} | {name: field for name, field in said.items() if field is not None}
     if isinstance(value, dict):
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from hes.cli.command_loader import LazyGroup, drop_stdout
-from hes.cli.exit_status import ExitStatus
+from hes.cli.exit_status import ExitStatus, is_full
 from hes.cli.failures import PROGRAM, report, report_usage
 
 # click >= 8.2 raises it for a group called without arguments; click 8.1 prints the help itself
@@ -62,6 +62,8 @@ def run(arguments: Sequence[str]) -> int:
         drop_stdout()
         return ExitStatus.BROKEN_PIPE
     except Exception as error:  # the outer edge: an operator gets a sentence, never a traceback
+        if is_full(error):
+            drop_stdout()  # what is still in it would fail again at the end
         return report(error, as_json=as_json, debug=debug)
     return outcome if isinstance(outcome, int) else ExitStatus.OK
 

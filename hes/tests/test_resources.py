@@ -54,5 +54,7 @@ def test_a_path_and_a_bare_name_are_told_apart(tmp_path: Path) -> None:
         resources.file_or_shipped(str(tmp_path / "other.toml"), "scenarios/worlds")
     with pytest.raises(ConfigError, match=r"holds no 'atlantis'; it holds: .*neighbourhood"):
         resources.file_or_shipped("atlantis", "scenarios/worlds")
+    with pytest.raises(ConfigError, match=r"is a folder, not a \.toml file"):
+        resources.file_or_shipped(str(tmp_path), "scenarios/worlds")
     with pytest.raises(ConfigError, match="there is no such file"):
         resources.file_or_shipped("../neighbourhood", "scenarios/worlds")

@@ -164,6 +164,15 @@ def test_all_faults_are_listed_in_the_order_of_their_lines() -> None:
     ]
 
 
+def test_what_is_allowed_is_listed_once_for_each_table() -> None:
+    lines = faults_of("foo = 1\nbar = 2\nname = 'n'\n[[inner]]\ncount = 1\nx = 1\ny = 1\n")
+    assert [line for line in lines if "allowed here" in line] == [
+        "f.toml:1: foo: unknown key (allowed here: name, inner)",
+        "f.toml:6: inner[1].x: unknown key (allowed here: count)",
+    ]
+    assert len(lines) == 4
+
+
 def test_a_long_list_of_faults_is_cut() -> None:
     lines = faults_of("".join(f"x{number} = 1\n" for number in range(150)) + "name = 'n'\n")
     assert len(lines) == toml_file.FAULTS_SHOWN_MAX + 1

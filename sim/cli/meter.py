@@ -134,6 +134,7 @@ def _url(places: dict[str, str | None], baud: int | None, *, mode_e: bool) -> st
     ((scheme, place),) = given.items()
     url = f"{scheme}-listen://{place}"
     if scheme in ("tcp", "udp"):
+        _check_host_and_port(url, scheme, place)
         if baud is not None:
             raise click.UsageError(f"--baud is for --serial and --pty: {scheme.upper()} has no baud rate.")
         if mode_e:
@@ -146,6 +147,17 @@ def _url(places: dict[str, str | None], baud: int | None, *, mode_e: bool) -> st
     else:
         return url
     return f"{url}{'&' if '?' in url else '?'}{options}"
+
+
+def _check_host_and_port(url: str, scheme: str, place: str) -> None:
+    from hes.errors import ConfigError
+    from hes.links.registry import LinkUrl
+
+    try:
+        LinkUrl.parse(url).host_and_port()
+    except ConfigError:
+        port = place if place.isdigit() else "4059"
+        raise click.UsageError(f"--{scheme} {place} is no HOST:PORT such as 127.0.0.1:{port}.") from None
 
 
 def _sign_on(baud: int | None) -> SignOnSettings:

@@ -128,6 +128,13 @@ def test_the_reference_meter_lives_in_no_world(option: str) -> None:
     assert option.partition("=")[0] in done.exception.message
 
 
+@pytest.mark.parametrize("option", ["--tcp", "--udp"])
+def test_a_port_alone_is_wrong_usage_that_names_what_was_typed(option: str) -> None:
+    done = CliRunner().invoke(meter, [option, "4059"], standalone_mode=False)
+    assert isinstance(done.exception, click.UsageError)
+    assert done.exception.message == f"{option} 4059 is no HOST:PORT such as 127.0.0.1:4059."
+
+
 def test_a_profile_and_the_keys_are_enough_for_the_safest_association() -> None:
     with served("--tcp", "127.0.0.1:0", "--hdlc", "--json") as process:
         assert process.stdout is not None

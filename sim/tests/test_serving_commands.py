@@ -171,7 +171,7 @@ def test_people_read_how_to_reach_and_open_a_meter() -> None:
         (("--tcp", "127.0.0.1:0", "--mode-e"), 2, "TCP has no speed to change"),
         (("--udp", "127.0.0.1:0", "--hdlc"), 2, "on UDP there is the DLMS wrapper alone"),
         (("--pty", "--mode-e", "--baud", "1000"), 2, "--baud 1000 is no speed that mode E can offer: 300, 600"),
-        (("--tcp", "127.0.0.1"), 3, "needs a host and a port"),
+        (("--tcp", "127.0.0.1"), 2, "--tcp 127.0.0.1 is no HOST:PORT"),
         (("--pty", "--baud", "12"), 3, "baud"),
         (("--pty", "line", "--hdlc"), 3, "needs a path"),
         (("--serial", "/dev/no-such-port", "--hdlc"), 4, "does not exist"),

@@ -421,6 +421,41 @@ def test_input_without_octets_is_an_error_that_says_what_is_understood(nothing: 
     assert "standard input" in done.exception.message
 
 
+ELF, NOISE = b"\x7fELF\x02\x01\x01" + bytes(range(90)), b"\xc8" + bytes(range(256))
+
+
+@pytest.mark.parametrize("noise", [ELF, NOISE], ids=["elf", "noise"])
+def test_a_file_of_something_else_ends_with_status_1(noise: bytes) -> None:
+    done = run("-", stdin=noise)
+    assert done.return_value == 1, done.output
+    assert "is it the right file?" in done.stderr
+
+
+def test_octets_in_place_of_a_file_are_told_where_to_go() -> None:
+    done = run("C001C100080000010000FF0200")
+    assert isinstance(done.exception, HesError)
+    assert "echo C001C100... | amiloop decode -" in done.exception.message
+    assert "echo" not in run("beef").exception.message  # type: ignore[union-attr]
+
+
+def test_the_end_says_how_many_apdus_no_key_opened(tmp_path: Path) -> None:
+    path = tmp_path / "sealed.txt"
+    path.write_text(
+        "\n".join(["C001C100080000010000FF0200", f"C81E3000000001{'AB' * 25}", f"CC1E3000000002{'CD' * 25}"])
+    )
+    done = run(str(path))
+    assert "2 APDUs stayed sealed: check --key" in done.stderr
+    assert json.loads(run(str(path), "--json").stdout)["sealed_apdus"] == 2
+
+
+def test_a_rule_is_told_with_the_numbers_that_broke_it() -> None:
+    request = "C001C100080000010000FF02"
+    alike = run("-", stdin=f"{request}05\n{request}05\n{request}00\n".encode())
+    assert "2 x access selection is 05, not 00 or 01\n" in alike.stderr
+    other = run("-", stdin=f"{request}05\n{request}07\n{request}00\n".encode())
+    assert "2 x access selection is 05, not 00 or 01 (or with other numbers)\n" in other.stderr
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     done = run(str(tmp_path / "absent.pcap"))
     assert isinstance(done.exception, HesError)
@@ -454,7 +489,7 @@ def test_the_end_says_which_rules_were_broken_and_what_was_not_answered(tmp_path
     path = tmp_path / "session.txt"
     path.write_text("C001C100030100010800FF0200\nC401C100\nC001C200030100010800FF0200\n")
     done = run(str(path))
-    assert "1 x the octets end inside the value that starts at octet n" in done.stderr
+    assert "1 x the octets end inside the value that starts at octet 4" in done.stderr
     assert "1 request without an answer:\n  #3 get-request normal" in done.stderr
     body = json.loads(run(str(path), "--json").stdout)
     assert body["decode"] == 1

@@ -14,7 +14,9 @@ import pytest
 
 from hes.cli.command_loader import GROUP, load, summary
 from hes.cli.exit_status import ExitStatus, exit_status
-from hes.cli.failures import report
+from hes.cli.failures import jsonable, report
+from hes.dlms.apdu import ExceptionResponse
+from hes.dlms.codes import ServiceError, StateError
 from hes.errors import (
     AccessDenied,
     ConfigError,
@@ -181,6 +183,46 @@ def test_a_file_that_cannot_be_opened_is_named(amiloop: Amiloop) -> None:
     done = amiloop("end", "file")
     assert done.returncode == ExitStatus.CONFIGURATION
     assert done.stderr == "amiloop: cannot use /no/such/file: No such file or directory.\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_a_full_disk_is_a_sentence_and_no_bug(environment: dict[str, str]) -> None:
+    line = [sys.executable, "-m", "hes.cli.main", "end", "lines"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(line, env=environment, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == ExitStatus.CONFIGURATION
+    assert done.stderr.decode() == (
+        "amiloop: the output cannot be written (No space left on device): make room, or send it elsewhere.\n"
+    )
+
+
+def test_wrong_usage_is_a_sentence_of_its_own_before_the_help(amiloop: Amiloop) -> None:
+    done = amiloop("read", "tcp://127.0.0.1:1", "--key", "zz")
+    assert done.stderr.endswith("what is given is not hex. See 'amiloop read --help'.\n")
+    assert "'--key'" in done.stderr
+
+
+def test_a_wrong_value_in_the_environment_is_not_blamed_on_the_option(
+    amiloop: Amiloop, environment: dict[str, str]
+) -> None:
+    environment["AMILOOP_KEY"] = "zz"
+    done = subprocess.run(
+        [sys.executable, "-m", "hes.cli.main", "read", "tcp://127.0.0.1:1"],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == ExitStatus.USAGE
+    assert "the environment variable AMILOOP_KEY" in done.stderr
+    assert "--key" not in done.stderr
+
+
+def test_a_record_in_an_error_is_an_object_in_json() -> None:
+    refusal = ExceptionResponse(StateError.SERVICE_NOT_ALLOWED, ServiceError.INVOCATION_COUNTER_ERROR, 526)
+    assert jsonable(refusal) == {
+        "kind": "ExceptionResponse",
+        "state_error": "SERVICE_NOT_ALLOWED",
+        "service_error": "INVOCATION_COUNTER_ERROR",
+        "invocation_counter": 526,
+    }
 
 
 def test_an_interrupt_ends_quietly(amiloop: Amiloop) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -106,6 +107,20 @@ def test_a_password_that_is_typed_is_used_without_saying_how() -> None:
 def test_a_password_beside_keys_has_to_say_what_it_is_for() -> None:
     done = run("tcp://127.0.0.1:1", *PASSWORD, "--key", "00" * 16, "--auth-key", "00" * 16)
     assert "--password needs --auth" in message(done)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("127.0.0.1:4059", "tcp://127.0.0.1:4059"),
+        ("meter.example", "tcp://meter.example:4059"),
+        ("/dev/ttyUSB0", "serial:///dev/ttyUSB0"),
+    ],
+)
+def test_a_place_without_a_scheme_is_wrong_usage_and_has_the_url_named(typed: str, meant: str) -> None:
+    done = run(typed)
+    assert isinstance(done.exception, click.UsageError)
+    assert f"say {meant}, or" in message(done)
 
 
 class ShyMeter(MeterOnTcp):

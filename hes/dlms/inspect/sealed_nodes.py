@@ -123,6 +123,10 @@ class Sealed:
         return self.tag in CLIENT_TAGS
 
 
+SEALED: Final = "sealed"
+"""Label of the note that stands in an APDU that no key opened."""
+
+
 def is_sealed(tag: int) -> bool:
     return tag in SCOPES or tag == ApduTag.GENERAL_CIPHERING
 
@@ -300,4 +304,4 @@ def _unopened(sealed: Sealed, reason: str, base: int, *, is_bound: bool) -> Open
         text = reason or _MISSING.get(sealed.scope, f"no {sealed.scope.value} keys are given")
     else:
         text = "the keys that are given do not open it"
-    return Opened(reason=Node(label="sealed", value=text))
+    return Opened(reason=Node(label=SEALED, value=text))
