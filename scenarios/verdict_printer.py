@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from scenarios.pytest_station import StationPlugin
 from scenarios.result import ScenarioResult
+
+TITLE_COLUMN: Final = 16
+COLUMNS_MIN: Final = 40
 
 
 class VerdictPrinter:
@@ -65,5 +71,11 @@ class VerdictPrinter:
 
 
 def _line(result: ScenarioResult) -> str:
+    """The verdict, what was tried and why it ended so; on a narrow terminal each further line under the title."""
     reason = f": {result.reason}" if result.reason else ""
-    return f"  {result.verdict.value:<12}  {result.title}{reason}  ({result.wall_s:.1f} s)"
+    line = f"  {result.verdict.value:<12}  {result.title}{reason}  ({result.wall_s:.1f} s)"
+    if not sys.stdout.isatty():
+        return line
+    columns = max(shutil.get_terminal_size().columns, COLUMNS_MIN)
+    indent = " " * TITLE_COLUMN
+    return "\n".join(textwrap.wrap(line, columns, subsequent_indent=indent, break_long_words=False)) or line

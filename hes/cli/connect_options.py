@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from hes.cli.key_files import read_key_files
 from hes.cli.read_link import HDLC_TIMEOUT_S, WRAPPER_TIMEOUT_S, check_addresses, hdlc_address, is_serial
-from hes.cli.read_options import SAP, Counter, MeterAddress, ObisCode, Server, password_octets
+from hes.cli.read_options import SAP, Counter, Mechanisms, MeterAddress, ObisCode, Server, password_octets
 from hes.cli.read_plan import (
     COUNTER_OBJECT,
     KEY_SOURCES,
@@ -76,7 +76,7 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
         "--auth",
         "--mechanism",
         "auth",
-        type=click.Choice(list(MECHANISMS)),
+        type=Mechanisms(list(MECHANISMS)),
         help="Authentication; without it none, with --password low, with both keys gmac. lls is low, hls-... is the "
         "same without hls-.",
     ),

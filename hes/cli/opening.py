@@ -186,15 +186,24 @@ def _why_refused(error: AccessDenied, settings: ClientSettings) -> str:
         )
     diagnostic = error.fields.get("diagnostic")
     if service_error == ServiceError.DECIPHERING_ERROR:
-        return "the meter cannot open what we sent: wrong --key or --auth-key, or it does not know our --system-title."
+        return (
+            "the meter cannot open what we sent: wrong --key or --auth-key, or it does not know our --system-title"
+            f"{_other_suite(settings)}."
+        )
     if diagnostic == AcseDiagnostic.AUTHENTICATION_FAILURE or error.fields.get("hls_result") is not None:
         if settings.password and (settings.security is None or settings.security.keys is None):
             return f"the meter refused the password of {who}: check --password and --client."
         if settings.mechanism is Mechanism.NONE and settings.security is None:
             return f"the meter wants {who} to prove itself: use --auth low or --auth gmac."
         if settings.password:
-            return f"the meter refused keys or password of {who}: check --key, --auth-key, --password and --client."
-        return f"the meter refused the keys of {who}: check --key, --auth-key, --system-title and --client."
+            return (
+                f"the meter refused keys or password of {who}: check --key, --auth-key, --password and --client"
+                f"{_other_suite(settings)}."
+            )
+        return (
+            f"the meter refused the keys of {who}: check --key, --auth-key, --system-title and --client"
+            f"{_other_suite(settings)}."
+        )
     if diagnostic in (
         AcseDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED,
         AcseDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED,
@@ -213,6 +222,14 @@ def _why_refused(error: AccessDenied, settings: ClientSettings) -> str:
     if diagnostic == AcseDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED:
         return f"the meter does not know the --system-title of {who}."
     return f"{error.message.rstrip('.')}; check --client, --server and --auth."
+
+
+def _other_suite(settings: ClientSettings) -> str:
+    """The suite that these keys may belong to as well: those of suites 0 and 1 are equally long."""
+    security = settings.security
+    if security is None or security.keys is None or security.suite not in (0, 1):
+        return ""
+    return f", and whether this is suite {1 - security.suite} (--suite {1 - security.suite})"
 
 
 def _why_silent(plan: ConnectPlan) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import sys
 from typing import Any, Final
 
 import click
@@ -73,7 +75,8 @@ def read(
     if as_json:
         click.echo(json.dumps(outcome_json(plan, outcome), ensure_ascii=False, indent=2))
     elif outcome.results:
-        click.echo("\n".join(outcome_lines(outcome)))
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        click.echo("\n".join(outcome_lines(outcome, columns)))
     if outcome.interrupted:
         return ExitStatus.INTERRUPTED
     return ExitStatus.OK if outcome.complete else ExitStatus.VERDICT_FAILED

@@ -35,6 +35,15 @@ class Counter(click.ParamType):  # type: ignore[type-arg] # generic from click 8
         return int(text)
 
 
+class Mechanisms(click.Choice):  # type: ignore[type-arg] # generic from click 8.4 on
+    """Ways to authenticate. The one that is missing is told why."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "hls":
+            self.fail("'hls' (mechanism 2) is each manufacturer's own way, which is not known here", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Moment(click.ParamType):  # type: ignore[type-arg] # generic from click 8.4 on
     """An ISO 8601 date or date and time, as the octets of a date-time; without a zone it is the meter's own time."""
 

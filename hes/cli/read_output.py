@@ -18,18 +18,20 @@ SEPARATOR: Final = "  "
 OBJECT_LIST: Final = (15, 2)  # Association LN, object_list
 
 
-def outcome_lines(outcome: ReadOutcome) -> list[str]:
+def outcome_lines(outcome: ReadOutcome, columns: int = 0) -> list[str]:
+    """columns: those of the terminal; what is wider stands below one another instead. 0 for no such end."""
     readings = [result for result in outcome.results if isinstance(result, Reading)]
     width = max((len(reading.code) for reading in readings), default=0)
     label_width = max((len(reading.label) for reading in readings), default=0)
     lines: list[str] = []
     for result in outcome.results:
         if isinstance(result, ProfileTable):
-            lines += _table_lines(result)
+            lines += _table_lines(result, columns)
             continue
         text = _object_lines(result) or result.text
         first = f"{result.code:<{width}}{SEPARATOR}{result.label:<{label_width}}{SEPARATOR}"
-        lines += [f"{first}{text}"] if "\n" not in text else [first.rstrip(), *_indented(text)]
+        one_line = "\n" not in text and (not columns or len(first) + len(text) <= columns)
+        lines += [f"{first}{text}"] if one_line else [first.rstrip(), *_indented(text)]
     return lines
 
 
@@ -54,8 +56,8 @@ def _indented(text: str) -> list[str]:
     return [f"  {line}" for line in text.splitlines()]
 
 
-def _table_lines(table: ProfileTable) -> list[str]:
-    """A heading, the columns explained, and the rows under short column heads."""
+def _table_lines(table: ProfileTable, columns: int) -> list[str]:
+    """A heading, the columns explained, and the rows under short column heads, or each as a list if too wide."""
     described = Reading(descriptor=table.descriptor)
     lines = [f"{described.code}{SEPARATOR}{described.label}{SEPARATOR}{len(table.rows)} rows"]
     heads = [str(number) for number in range(1, len(table.columns) + 1)]
@@ -65,8 +67,15 @@ def _table_lines(table: ProfileTable) -> list[str]:
     cells = table.cells()
     heads = [f"[{head}]" for head in heads]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    lines += ["  " + _row(row, widths) for row in (heads, *cells)]
-    return lines
+    rows = ["  " + _row(row, widths) for row in (heads, *cells)]
+    if columns and max(map(len, rows)) > columns:
+        rows = [line for number, row in enumerate(cells, 1) for line in _listed_row(number, heads, row)]
+    return lines + rows
+
+
+def _listed_row(number: int, heads: Sequence[str], row: Sequence[str]) -> list[str]:
+    width = max(map(len, heads))
+    return [f"  row {number}", *(f"    {head:<{width}} {cell}" for head, cell in zip(heads, row, strict=True))]
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:

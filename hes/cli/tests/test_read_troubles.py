@@ -18,6 +18,7 @@ from hes.cli.exit_status import ExitStatus
 from hes.cli.object_reference import ObjectReference
 from hes.cli.read import read
 from hes.cli.read_meter import ReadOutcome, read_meter
+from hes.cli.read_output import outcome_lines
 from hes.cli.read_plan import ReadPlan
 from hes.cli.tests.meter_on_tcp import MeterOnTcp
 from hes.dlms.obis import Obis
@@ -26,6 +27,7 @@ from hes.dlms.tests.bench_meter import PROTECTED_HLS, READER
 from hes.entropy import SystemEntropy
 from hes.links.registry import Links
 
+OF_READ = ("url", "objects", "first", "last", "as_json")
 HTTP = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 PASSWORD = ("--password", published.PASSWORD.decode())
 COUNTER_ERROR, DECIPHERING_ERROR = b"\xd8\x01\x06", b"\xd8\x01\x05"
@@ -123,6 +125,20 @@ def test_a_place_without_a_scheme_is_wrong_usage_and_has_the_url_named(typed: st
     assert f"say {meant}, or" in message(done)
 
 
+def test_refused_keys_that_fit_another_suite_have_it_named() -> None:
+    with MeterOnTcp() as meter:
+        said = message(run(meter.url, *strict("--auth-key", "00" * 16)))
+        other = message(run(meter.url, *strict("--suite", "1")))
+    assert said.endswith("and whether this is suite 1 (--suite 1).")
+    assert other.endswith("and whether this is suite 0 (--suite 0).")
+
+
+def test_the_mechanism_of_manufacturers_is_refused_with_the_reason() -> None:
+    done = run("tcp://127.0.0.1:1", "--auth", "hls")
+    assert isinstance(done.exception, click.UsageError)
+    assert "(mechanism 2) is each manufacturer's own way" in message(done)
+
+
 class ShyMeter(MeterOnTcp):
     """Says of a counter that is too low only that it cannot decipher, and has no counter under `without`."""
 
@@ -190,14 +206,30 @@ def test_an_interrupted_read_releases_the_association_and_gives_what_it_has() ->
     with MeterOnTcp() as meter:
         heard: list[int] = []
         meter.answer = lambda apdu: heard.append(apdu[0])
-        with read.make_context("read", [meter.url]) as context:
-            given = {key: value for key, value in context.params.items() if key not in ("url", "objects", "first")}
-            connect = connecting(meter.url, {key: given[key] for key in given if key not in ("last", "as_json")})
-        objects = tuple(map(ObjectReference.parse, ("clock", "ldn")))
-        outcome = asyncio.run(interrupted(ReadPlan(connect=connect.plan, objects=objects)))
+        outcome = asyncio.run(interrupted(plan_of(meter.url, "clock", "ldn")))
     assert (outcome.interrupted, outcome.complete, len(outcome.results)) == (True, False, 1)
     assert shown == [f"connecting to {meter.url}", "associating as client 16", "clock", "ldn"]
     assert heard[-1] == 0x62, "a release request is the last that the meter heard"
+
+
+def plan_of(url: str, *objects: str, options: tuple[str, ...] = ()) -> ReadPlan:
+    with read.make_context("read", [url, *options]) as context:
+        given = {name: value for name, value in context.params.items() if name not in OF_READ}
+        connect = connecting(url, given)
+    return ReadPlan(connect=connect.plan, objects=tuple(map(ObjectReference.parse, objects)))
+
+
+def test_what_is_too_wide_for_the_terminal_stands_below_one_another() -> None:
+    options = ("--auth", "low", "--client", str(READER), *PASSWORD)
+    with MeterOnTcp() as meter:
+        plan = plan_of(meter.url, "clock", "load-profile", options=options)
+        outcome = asyncio.run(read_meter(plan, Links(), SystemEntropy()))
+    narrow, wide = outcome_lines(outcome, 60), outcome_lines(outcome)
+    assert len(wide[0]) > 60
+    assert narrow[:2] == ["8/0.0.1.0.0.255/2  clock", f"  {wide[0].split('clock', 1)[1].strip()}"]
+    place = narrow.index("  row 1")
+    assert [line.split(maxsplit=1)[0] for line in narrow[place + 1 : place + 4]] == ["[1]", "[2]", "[3]"]
+    assert max(map(len, narrow[place:])) <= 60
 
 
 def test_an_interrupted_read_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
