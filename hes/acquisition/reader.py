@@ -161,7 +161,7 @@ class DeviceReader:
                 return await session.exchange(address, public.client_sap, public.server_sap, apdu)
 
             asking = DlmsSession(Client(public), in_the_clear, self._entropy)
-            return await read_counter_object(asking, meter.profile.invocation_counter)
+            return await read_counter_object(asking, meter.profile.counter_object(settings.client_sap))
 
         try:
             dlms = await self._open(make, read_expected, meter, ciphered=settings.security is not None)

@@ -225,7 +225,7 @@ def _plan(url: str, profile: DeviceProfile | None, credentials: Credentials, opt
     settings = _settings(profile, credentials, options)
     counter_object, public = options.counter_object, options.public_client
     if profile is not None:
-        counter_object = counter_object or profile.invocation_counter
+        counter_object = counter_object or profile.counter_object(settings.client_sap)
         public = profile.counter_client if public is None else public
     hdlc = is_serial(url) if options.hdlc is None else options.hdlc
     plan = ConnectPlan(

@@ -128,9 +128,16 @@ class Facts:
             if found is None:
                 remarks.append(f"Association {each.obis} does not say which client it is for.")
             elif found["client_sap"] not in entries:
-                entries[found["client_sap"]] = found
+                entries[found["client_sap"]] = found | self._own_counter(each)
         for _, entry in sorted(entries.items()):
             yield entry | {"name": _association_name(entry)}
+
+    def _own_counter(self, association: ScannedObject) -> dict[str, str]:
+        """The counter of an association with another security setup than the one that was scanned through."""
+        counter = counter_of(plain_value(association.reading(9)))
+        if counter is None or self._device.object(1, counter) is None:
+            return {}
+        return {} if str(counter) == self.security()["invocation_counter"] else {"invocation_counter": str(counter)}
 
     def _own_elements(self) -> list[tuple[bool, bool, bool]]:
         return [

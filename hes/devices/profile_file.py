@@ -157,6 +157,7 @@ class ProfileFile(Table):
         mechanism: MechanismName = key(allowed="one of " + ", ".join(get_args(MechanismName)))
         ciphered: bool | None = key(None, allowed="true or false; without it true for hls-gmac alone")
         short_names: bool = key(default=False, allowed="true or false")
+        invocation_counter: ObisText | None = key(None, allowed=f"{OBIS}; without it that of [security]")
         rights: Rights = key(allowed="one of counters, read, manage")
 
     class Object(Table):

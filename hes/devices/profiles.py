@@ -112,7 +112,10 @@ class EventLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssociationOffer:
-    """One association the meter offers: which client, how it proves itself, what it may do."""
+    """One association the meter offers: which client, how it proves itself, what it may do.
+
+    invocation_counter: where its counter is, None where it is that of the device.
+    """
 
     name: str
     client_sap: int
@@ -120,6 +123,7 @@ class AssociationOffer:
     rights: Rights
     ciphered: bool
     short_names: bool = False
+    invocation_counter: Obis | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +220,13 @@ class DeviceProfile:
             if item.name == name:
                 return item
         raise KeyError(name)
+
+    def counter_object(self, client_sap: int) -> Obis:
+        """Where the invocation counter of that client is: a meter has one for each security setup."""
+        for offer in self.associations:
+            if offer.client_sap == client_sap and offer.invocation_counter is not None:
+                return offer.invocation_counter
+        return self.invocation_counter
 
     def association(self, name: str) -> AssociationOffer:
         """The association called `name`; KeyError when the meter offers none."""
@@ -339,6 +350,7 @@ def build(source: ProfileFile) -> DeviceProfile:
                 rights=offer.rights,
                 ciphered=offer.mechanism == "hls-gmac" if offer.ciphered is None else offer.ciphered,
                 short_names=offer.short_names,
+                invocation_counter=None if offer.invocation_counter is None else Obis.parse(offer.invocation_counter),
             )
             for offer in source.association
         ),

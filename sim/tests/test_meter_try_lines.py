@@ -111,7 +111,10 @@ def test_every_ciphered_client_of_the_reference_meter_is_read_again_and_again(tm
             )
             assert done.return_value in (0, 1), (number, done.exception)
         assert profiles.load(profile).invocation_counter == Obis.parse("0.0.43.1.1.255")
+        assert profiles.load(profile).counter_object(first[2]["client_sap"]) == Obis.parse("0.0.43.1.2.255")
         done = run([offer["url"], "clock", "--profile", profile, *how[2:]])
+        other = run([offer["url"], "clock", "--profile", profile, *_keys_of(offer, first[2])])
+    assert (other.return_value, other.stderr) == (0, ""), other.exception
     assert (done.return_value, done.stderr) == (0, ""), done.exception
 
 
