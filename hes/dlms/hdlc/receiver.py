@@ -156,6 +156,8 @@ class Receiver:
         if not FRAME_OCTETS_MIN <= length <= self._frame_octets_max:
             self._refused(flag, RemoteProtocolError(f"an HDLC frame has no {length} octets", octet_offset=0))
             return None
+        if len(head) > length:
+            del head[length:]  # what stands behind the frame has no say, however much of it came along
         return self._header_check(flag, head, length)
 
     def _header_check(self, flag: int, head: bytearray, length: int) -> int | None:

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hes.dlms.hdlc import frame as frames
@@ -31,6 +31,7 @@ def test_frames_may_share_their_flags_and_have_more_of_them_between(sent: list[F
 
 
 @given(STREAMS, st.integers(1, 50))
+@example(b"\x7e\xa0\x07\x00\x00\x00\x01\x00\x01", 1)
 def test_octet_by_octet_or_in_pieces_gives_the_same_as_all_at_once(octets: bytes, size: int) -> None:
     at_once, single, pieces = (Receiver(inter_octet_s=None) for _ in range(3))
     expected = at_once.feed(octets)
