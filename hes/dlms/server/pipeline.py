@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from hes.dlms import apdu
+from hes.dlms.association import State
 from hes.dlms.codes import ApduTag, ServiceError, StateError
 from hes.dlms.findings import Finding, FindingKind
 from hes.dlms.security import SecurityControl
@@ -23,7 +24,6 @@ from hes.dlms.security.ciphering import (
     Unprotected,
     is_protected,
 )
-from hes.dlms.security.forms import SPECIFIC
 from hes.dlms.server.association import ServerAssociation
 from hes.dlms.server.protection import Protection
 from hes.dlms.server.refusals import NOT_DECIPHERED, NOT_POSSIBLE
@@ -38,9 +38,13 @@ _NEVER_PROTECTED: Final = frozenset({0xC0, 0xC1, 0xC3})  # plain GET, SET and AC
 
 def answer(association: ServerAssociation[Any], octets: bytes, findings: list[Finding]) -> bytes | None:
     """What one whole APDU is answered with, protected in kind; None for silence."""
-    context = association.context
-    if octets[0] in _NEVER_PROTECTED or (octets[0] not in SPECIFIC and not is_protected(octets)):
-        if association.protection is not None and not association.protection.sufficient(None):
+    context, protection = association.context, association.protection
+    if protection is not None and association.state is State.ASSOCIATED:  # before that, pass 3 wants more
+        usual = protection.open_usual(octets)
+        if usual is not None:
+            return _answer_opened(association, protection, usual, findings)
+    if octets[0] in _NEVER_PROTECTED or not is_protected(octets):
+        if protection is not None and not protection.sufficient(None):
             text = f"APDU {octets[0]:02X} in the clear where the policy demands protection"
             context.note(FindingKind.PROTECTION_TOO_WEAK, text, _POLICY_CASE)
             return NOT_POSSIBLE
@@ -53,7 +57,14 @@ def answer(association: ServerAssociation[Any], octets: bytes, findings: list[Fi
     opened = unprotect(association, octets, findings)
     if isinstance(opened, bytes):
         return opened
-    control = opened.control
+    return _answer_opened(association, protection, opened, findings)
+
+
+def _answer_opened(
+    association: ServerAssociation[Any], protection: Protection | None, opened: Unprotected, findings: list[Finding]
+) -> bytes | None:
+    """What a request that was protected well enough is answered with."""
+    context, control = association.context, opened.control
     context.authenticated, context.encrypted = control & 0x10 != 0, control & 0x20 != 0
     context.request_bits = (control & 0x30) >> 2 | (0x10 if opened.signed else 0)
     if context.response_bits and not _continues(opened.apdu):
@@ -61,9 +72,9 @@ def answer(association: ServerAssociation[Any], octets: bytes, findings: list[Fi
     plain = association.serve(opened.apdu, opened, findings)
     if context.response_bits:
         return _guarded(association, plain, opened)
-    if plain is None or plain[0] == ApduTag.EXCEPTION_RESPONSE or association.protection is None:
+    if plain is None or plain[0] == ApduTag.EXCEPTION_RESPONSE or protection is None:
         return plain
-    return protected(association.protection, plain, opened, findings, context.client.client_sap)
+    return protected(protection, plain, opened, findings, context.client.client_sap)
 
 
 def _guarded(association: ServerAssociation[Any], plain: bytes | None, opened: Unprotected | None) -> bytes | None:

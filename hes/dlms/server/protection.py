@@ -203,15 +203,22 @@ class Protection:
         return opened.control & required == required and (opened.signed or not _SIGNED_REQUEST[policy])
 
     def open(self, octets: bytes) -> Unprotected:
-        """Open a protected request and check its counter. Raises what `Ciphering.unprotect` raises.
+        """Open a protected request and check its counter. Raises what `Ciphering.unprotect` raises."""
+        opened = self.open_usual(octets)
+        return self.ciphering.unprotect(octets) if opened is None else opened
 
-        The usual form is read at once, with the checks of the long way: length, suite, tag of GCM (see `gcm`), counter,
-        service inside. Whatever fails one of them goes the long way, which knows why.
+    def open_usual(self, octets: bytes) -> Unprotected | None:
+        """Open a request in the usual form, which then is `sufficient`; None for everything else.
+
+        It has all checks of the long way: length, suite, tag of GCM (see `gcm`), counter, service inside. Whatever
+        fails one of them is left for `open`, which knows why, and nothing has happened.
         """
         count = len(octets)
         plain_tag = _USUAL_PLAIN.get(octets[0]) if count in _USUAL_OCTETS else None
         if plain_tag is None or octets[1] != count - 2 or octets[2] != self._usual:
-            return self.ciphering.unprotect(octets)
+            return None
+        if _SIGNED_REQUEST[self.state.policy(self.setup)]:
+            return None
         title, encrypt = self._peer_title, self._encrypt
         counter = octets[3:_USUAL_HEAD_OCTETS]
         nonce = title + counter
@@ -223,7 +230,7 @@ class Protection:
             or plain[0] != plain_tag
             or not self.state.receive_counter(self.setup) <= number < INVOCATION_COUNTER_MAX
         ):
-            return self.ciphering.unprotect(octets)
+            return None
         self.state.advance_receive_counter(self.setup, number + 1)
         opened = (plain, self._usual, number, KeyScope.GLOBAL, CipheringStyle.SERVICE_SPECIFIC, title, False, b"")
         return _unprotected(Unprotected, opened)

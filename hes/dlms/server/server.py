@@ -41,6 +41,7 @@ __all__ = ["Server", "protect_notification"]
 
 I = TypeVar("I")  # noqa: E741 - the instance: one meter of the profile
 
+_CIPHERED_GET: Final = 0xC8
 FINDINGS_MAX: Final = 64  # older ones are dropped
 
 _STATUS: Final = {
@@ -137,6 +138,8 @@ class Server(Generic[I]):
             before = association.state
             if association.plain and octets[0] == ApduTag.GET_REQUEST and before is State.ASSOCIATED:
                 answer = association.services.serve(octets)  # the short way of `_within` for what a meter hears most
+            elif octets[0] == _CIPHERED_GET and not association.cuts:
+                answer = pipeline.answer(association, octets, self.findings)  # the same, where no general blocks are
             else:
                 answer = self._within(association, octets, now_s, at_once)
             if association.context.after_answer:

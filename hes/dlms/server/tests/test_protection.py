@@ -92,3 +92,12 @@ def test_new_keys_open_what_comes_next_and_the_old_ones_do_not(usual: CipheringS
     assert opened.apdu == GET
     with pytest.raises(RemoteProtocolError):
         one.open(client(EXPECTED + 9).protect(GET, style=usual))
+
+
+@pytest.mark.parametrize("policy", [SecurityPolicy(bits) for bits in range(0, 256, 4)])
+def test_what_is_in_the_usual_form_is_enough_for_the_policy_or_left_alone(policy: SecurityPolicy) -> None:
+    one = protection(policy)
+    opened = one.open_usual(client(EXPECTED).protect(GET))
+    assert (opened is None) == bool(policy & SecurityPolicy.SIGNED_REQUEST)
+    assert one.lowest_counter == (EXPECTED if opened is None else EXPECTED + 1)
+    assert opened is None or one.sufficient(opened)
