@@ -69,6 +69,10 @@ _RLRQ: Final = Rlrq().encode()
 _UNNUMBERED: Final = frozenset((ApduTag.READ_RESPONSE, ApduTag.WRITE_RESPONSE))
 
 
+_TITLE_OCTETS: Final = 9
+"""ACCESS has no ciphered tag of its own: general-glo or general-ded carry it, longer by the system title."""
+
+
 class Client(Transfers):
     """One association with one logical device, from AARQ to RLRE; it may be opened again afterwards.
 
@@ -254,7 +258,7 @@ class Client(Transfers):
     def _start(self, exchange: Exchange, limit: int) -> bytes:
         """Raises LocalProtocolError, and starts nothing, when the request is longer than the server takes."""
         octets = exchange.request
-        if self._protect_usual is not None and self._blocks is None and len(octets) <= self._limit:
+        if self._protect_usual is not None and self._blocks is None and len(octets) <= self._limit - _TITLE_OCTETS:
             octets = self._protect_usual(octets)
         elif len(octets) > self._octets_max or not self._is_simple:
             self._fits(octets, limit)

@@ -392,3 +392,14 @@ def test_a_push_is_confirmed_and_the_server_hears_of_it():
     assert talk.server.receive(bm.PLAIN_HLS, confirmation, bm.NOW_S) is None
     assert talk.server.take_confirmations() == [0x40000007]
     assert talk.server.take_confirmations() == []
+
+
+@pytest.mark.parametrize("octet_count", range(20, 32))
+def test_a_ciphered_access_around_what_the_server_takes_arrives_whole(octet_count):
+    """ACCESS is ciphered with a longer head than GET: a request that just fits without it goes in blocks."""
+    talk = conversation(server_size=160, client_size=60, protection=(AUTHENTICATED, CipheringStyle.SERVICE_SPECIFIC))
+    text = encoded(bytes(octet_count))
+    everything = [asked(AccessKind.GET, MESSAGE), asked(AccessKind.SET, MESSAGE, text), asked(AccessKind.GET, MESSAGE)]
+    everything += [asked(AccessKind.ACTION, ECHO, text), asked(AccessKind.GET, ENERGY), asked(AccessKind.GET, ENERGY)]
+    assert isinstance(talk.run(talk.client.access(everything)), AccessDone)
+    within(talk, (60, 160))
