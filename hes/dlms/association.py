@@ -92,4 +92,5 @@ def allows(state: State, event: Event) -> bool:
 
 def step(state: State, event: Event) -> State:
     """The state after `event`. Raises LocalProtocolError for a pair that is not in the table."""
-    return follow(TRANSITIONS, state, event, "the association")
+    after = TRANSITIONS[state].get(event)
+    return follow(TRANSITIONS, state, event, "the association") if after is None else after

@@ -214,6 +214,9 @@ class Client(Transfers):
                 if exchange is not None and plain[:4] == exchange.got_head and self._blocks is None and len(plain) > 4:
                     self._exchange = None  # the same short way
                     return Got(data=plain[4:])
+                returned = exchange.returned(plain) if isinstance(exchange, ActionExchange) else b""
+                if returned and self.state is State.HLS_PENDING:
+                    return self._proved(returned, int.from_bytes(octets[3:7], "big"))
                 event = self._receive_plain(plain, self._channel.as_usual(octets, plain))
             elif octets[0] == ApduTag.GENERAL_BLOCK_TRANSFER:
                 return self._general_block(octets, now_s)
@@ -401,14 +404,18 @@ class Client(Transfers):
         if not isinstance(event, ActDone) or not event.succeeded:
             self._fail_hls()
             return AssociationRefused(hls_result=event.result if isinstance(event, ActDone) else None)
+        return self._proved(event.data or b"", None if opened is None else opened.invocation_counter)
+
+    def _proved(self, returned: bytes, apdu_counter: int | None) -> Associated:
+        """What the server sends as its proof. apdu_counter: of the APDU around it, None in the clear."""
         assert self._opening is not None
         try:
-            counter = self._opening.check_pass_4(event.data or b"")
+            counter = self._opening.check_pass_4(returned)
         except RemoteProtocolError as error:
             self._fail_hls()
             error.against(AUTHENTICATION)
             raise
-        if opened is not None and opened.invocation_counter == counter:
+        if counter is not None and apdu_counter == counter:
             self._note(FindingKind.HLS_COUNTER_REUSED, f"pass 4 and the APDU around it share counter {counter}")
         self._exchange = None
         self.state = step(self.state, Event.HLS_PASSED)

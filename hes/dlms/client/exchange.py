@@ -235,10 +235,17 @@ class ActionExchange:
         assert self._outgoing is not None
         return self._outgoing.next(room(self._limit, head))
 
-    def answer(self, octets: bytes) -> Step:
+    def returned(self, octets: bytes) -> bytes:
+        """The encoded Data of an answer that is success with one short octet-string, as HLS gives it; b"" otherwise."""
         count = len(octets) - _ACTED_OCTETS
         if octets[:7] == _ACTED_HEADS[self.invoke] and 0 <= count < 0x80 and octets[7] == count and self._is_simple:
-            return ActDone(result=ActionResult.SUCCESS, data=octets[6:])  # with a short octet-string, as HLS gives it
+            return octets[6:]
+        return b""
+
+    def answer(self, octets: bytes) -> Step:
+        returned = self.returned(octets)
+        if returned:
+            return ActDone(result=ActionResult.SUCCESS, data=returned)
         answer = apdu.decode(octets)
         match answer:
             case apdu.ActionResponseNormal(result=result, data=data, data_result=data_result) if not self._as_list:

@@ -86,13 +86,15 @@ class Requests(ABC):
         """GET one attribute. selection: b"" or what hes.dlms.selective_access makes."""
         if self.settings.short_names:
             return self._start_named(self._short.get(attribute, selection))
-        self._may(_GET)
         class_id, obis, index = attribute
+        needed = _GET
         if selection:
-            self._may(_SELECTIVE)
+            needed |= _SELECTIVE
         if index == 0:
-            self._may(_ATTRIBUTE0_GET)
-        invoke = self._next_invoke()
+            needed |= _ATTRIBUTE0_GET
+        self._may(needed)
+        self._invoke_id = (self._invoke_id + 1) & _INVOKE_ID_MASK  # as _next_invoke
+        invoke = self._invoke_id | self._flags
         request = apdu.encode_get_request(invoke, class_id, obis, index, selection)
         return self._start(GetExchange(invoke, request), self._long)
 

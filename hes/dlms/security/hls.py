@@ -42,11 +42,13 @@ def gmac_challenge(
     keys: EncryptionKeys, system_title: bytes, invocation_counter: int, challenge: bytes, *, suite: int = 0
 ) -> bytes:
     """SC | IC | tag: the sender's proof (HLS mechanism 5) for the other side's `challenge` of 8 to 64 octets."""
-    _check_challenge(challenge)
-    context = sealing_context(suite | AUTHENTICATED_BIT, keys, system_title)
+    if not CHALLENGE_OCTETS_MIN <= len(challenge) <= CHALLENGE_OCTETS_MAX:
+        raise LocalProtocolError(
+            f"a challenge has {CHALLENGE_OCTETS_MIN} to {CHALLENGE_OCTETS_MAX} octets, this has {len(challenge)}"
+        )
+    _control, encrypt, associated = sealing_context(suite | AUTHENTICATED_BIT, keys, system_title)
     counter = counter_octets(invocation_counter)
-    tag = context.encrypt(system_title + counter, b"", context.associated + challenge)[:TAG_OCTETS]
-    return context.associated[:1] + counter + tag
+    return associated[:1] + counter + encrypt(system_title + counter, b"", associated + challenge)[:TAG_OCTETS]
 
 
 def check_gmac_challenge(octets: Octets, keys: EncryptionKeys, system_title: bytes, challenge: bytes) -> int:
@@ -65,13 +67,6 @@ def check_gmac_challenge(octets: Octets, keys: EncryptionKeys, system_title: byt
     if not compare_digest(expected, octets[HEADER_OCTETS:]):
         raise SecurityError("the HLS proof is wrong: other keys, another system title or another challenge")
     return int.from_bytes(counter, "big")
-
-
-def _check_challenge(challenge: bytes) -> None:
-    if not CHALLENGE_OCTETS_MIN <= len(challenge) <= CHALLENGE_OCTETS_MAX:
-        raise LocalProtocolError(
-            f"a challenge has {CHALLENGE_OCTETS_MIN} to {CHALLENGE_OCTETS_MAX} octets, this has {len(challenge)}"
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
