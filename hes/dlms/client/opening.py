@@ -12,10 +12,11 @@ from typing import Final
 
 from hes.dlms import apdu, axdr, ber, initiate
 from hes.dlms.acse import Aare, Aarq
+from hes.dlms.acse_form import form_of
 from hes.dlms.apdu import MethodDescriptor
 from hes.dlms.client.channel import Channel
 from hes.dlms.client.clauses import AUTHENTICATION, OPENING, PROTECTION_TOO_WEAK, REFLECTED
-from hes.dlms.client.kept import Accepted, Mould, mould_of_aare
+from hes.dlms.client.kept import Accepted
 from hes.dlms.client.settings import NO_PAIRS, ClientSettings
 from hes.dlms.codes import AcseDiagnostic, ApduTag, Mechanism
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, REPLY_TO_HLS
@@ -74,9 +75,9 @@ class Opening:
                 user_information = self._proposal(self._dedicated_key)
         if ciphering is not None and self._channel.ciphered:
             user_information = ciphering.protect_initiate(user_information)
-        challenge, mould = self._challenge, settings.kept.aarq_mould
-        if mould is not None:
-            known = mould.fill(challenge, user_information)
+        challenge, form = self._challenge, settings.kept.aarq_form
+        if form is not None:
+            known = form.write(challenge, user_information)
             if known is not None:
                 return known
         authenticating = settings.mechanism is not Mechanism.NONE
@@ -91,12 +92,13 @@ class Opening:
             authentication_value=challenge if settings.mechanism.high_level else settings.password,
             user_information=user_information,
             other=((CALLING_AE_QUALIFIER, ber.encode(ber.OCTET_STRING, brought)),) if brought else (),
-        ).encode()
+        )
+        octets = aarq.encode()
         if ciphering is None and not settings.mechanism.high_level:
-            settings.kept.aarq = aarq
+            settings.kept.aarq = octets
         elif ciphering is not None and settings.mechanism.high_level:
-            settings.kept.aarq_mould = Mould.of(aarq, challenge, user_information)
-        return aarq
+            settings.kept.aarq_form = form_of(aarq, octets)
+        return octets
 
     def accept(self, aare: Aare) -> tuple[InitiateResponse, bytes | None]:
         """What an accepting AARE grants, and the encoded parameter of pass 3, None without HLS.
@@ -120,7 +122,7 @@ class Opening:
         None: `accept` has to look, and nothing has changed. Raises RemoteProtocolError as that does.
         """
         known, open_usual, ciphering = self._settings.kept.accepted, self._channel.open_usual, self._channel.ciphering
-        fresh = None if known is None or open_usual is None else known.mould.fresh_in(octets)
+        fresh = None if known is None or open_usual is None else known.form.read(octets)
         if fresh is None or known is None or open_usual is None or ciphering is None or fresh[0] == self._challenge:
             return None
         title_before = ciphering.peer_system_title
@@ -144,8 +146,8 @@ class Opening:
         if self._channel.open_usual is None or not title or not mechanism.high_level:
             return
         if mechanism is not Mechanism.HLS_ECDSA and kept.accepted is None:  # the first one stays: devices may differ
-            mould = mould_of_aare(octets, aare)
-            kept.accepted = mould and Accepted(mould, title, granted.encode(), granted)
+            form = form_of(aare, octets)
+            kept.accepted = form and Accepted(form, title, granted.encode(), granted)
 
     def _check_accepted(self, aare: Aare) -> None:
         """The AARE fits the AARQ: same context, and HLS exactly when it was asked for."""

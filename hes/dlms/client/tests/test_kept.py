@@ -11,7 +11,6 @@ from hes.dlms.association import State
 from hes.dlms.client import Client
 from hes.dlms.client.events import ActDone, Associated, Got, Released, SendNext
 from hes.dlms.client.exchange import ActionExchange
-from hes.dlms.client.kept import Mould, mould_of_aare
 from hes.dlms.codes import AcseDiagnostic, ActionResult, ApplicationContext, AssociationResult, Mechanism, ReleaseReason
 from hes.dlms.initiate import InitiateResponse
 from hes.dlms.security.ciphering import Ciphering
@@ -71,7 +70,7 @@ def test_aarqs_of_one_client_are_what_each_would_be_alone(make):
     for counter, challenge in [*enumerate(CHALLENGES), (9, bytes(64)), (10, CHALLENGES[0])]:
         alone = Client(make(), send_counter=counter).associate(challenge=challenge, **key)
         assert Client(kept, send_counter=counter).associate(challenge=challenge, **key) == alone
-    assert kept.kept.aarq_mould is not None
+    assert kept.kept.aarq_form is not None
 
 
 def outcome(client, octets):
@@ -118,32 +117,6 @@ def test_the_answer_of_a_server_with_experience_takes_the_short_way(monkeypatch)
     client = pending(with_experience())
     monkeypatch.setattr(acse, "decode", lambda octets: pytest.fail("the AARE was taken apart"))
     assert isinstance(client.receive(aare(2, CHALLENGES[1])), SendNext)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"authentication_value": b""},
-        {"user_information": b""},
-        {"user_information": bytes(126)},
-        {"other": ((0xBD, b"\x04\x01\x00"),)},  # stands between challenge and user information
-    ],
-)
-def test_no_mould_is_made_of_an_unusual_aare(changes):
-    octets = aare(**changes)
-    assert mould_of_aare(octets, acse.decode(octets)) is None
-
-
-def test_a_mould_takes_what_is_as_long_and_nothing_else():
-    octets = aare()
-    read = acse.decode(octets)
-    mould = Mould.of(octets, read.authentication_value, read.user_information)
-    challenge, information = bytes(len(read.authentication_value)), bytes(len(read.user_information))
-    filled = mould.fill(challenge, information)
-    assert mould.fresh_in(filled) == (challenge, information)
-    assert mould.fill(challenge + b"\0", information[1:]) is None
-    assert mould.fill(challenge, information + b"\0") is None
-    assert mould.fresh_in(octets + b"\0") is None
 
 
 def test_a_session_is_the_same_whether_or_not_somebody_looks_on():
