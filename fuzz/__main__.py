@@ -20,7 +20,7 @@ EXECUTIONS: Final = 10_000_000
 WIDTHS: Final = (12, 9, 9, 9, 12, 11)
 LINES_WANTED: Final = 0.95
 MUTATED_WANTED: Final = 0.5
-PARTS_TO_JUDGE: Final = 4  # the first ones of a worker load what they need
+PARTS_TO_JUDGE: Final = 8  # the first ones of a worker load what they need
 GROWTH_PER_PART_KB_MAX: Final = 1024  # in the median part of a target: a leak shows in every part
 
 

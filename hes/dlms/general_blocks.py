@@ -182,6 +182,15 @@ class GeneralBlocks:
         self._sent = max(self._sent, end)
         return tuple(blocks)
 
+    def _empty_blocks(self, acknowledged: int) -> tuple[bytes, ...]:
+        """The acknowledgements of ours that the peer lacks: their numbers stand before those of our message."""
+        return tuple(
+            GeneralBlock(
+                last=False, streaming=True, window=self.window, number=number, acknowledged=self._received
+            ).encode()
+            for number in range(acknowledged + 1, min(self._base, acknowledged + WINDOW_MAX) + 1)
+        )
+
     # -- receiving
 
     def receive(self, block: GeneralBlock, *, at_once: int = 1, now_s: float | None = None) -> Outcome:
@@ -221,6 +230,8 @@ class GeneralBlocks:
             return self._abort(f"block {block.number} follows a message that was whole")
         self.state = step(self.state, Event.ACKNOWLEDGED)
         self._received = max(self._received, block.number)
+        if block.acknowledged < self._base and not block.data:
+            return Outcome(self._empty_blocks(block.acknowledged) + self._burst(at_once))
         if block.acknowledged < self._acknowledged:
             return NOTHING  # overtaken by one that came before
         self._acknowledged = block.acknowledged
@@ -232,12 +243,17 @@ class GeneralBlocks:
         """A block of the peer's message; an empty one belongs to it only when it ends it."""
         if not block.data and not (block.last and self._parts):
             self.state = step(self.state, Event.ACKNOWLEDGED)
-            return NOTHING
-        self.state = step(self.state, Event.BLOCK)
-        self._seen = self._seen or block.acknowledged > 0
-        self._peer_window = block.window or 1
-        if self._received < block.number <= self._received + self.window:
-            self._queue.setdefault(block.number, block)
+            if block.number != self._received + 1:
+                return NOTHING
+            self._received = block.number  # an acknowledgement that was lost, and came again
+            if not self._queue:
+                return NOTHING
+        else:
+            self.state = step(self.state, Event.BLOCK)
+            self._seen = self._seen or block.acknowledged > 0
+            self._peer_window = block.window or 1
+            if self._received < block.number <= self._received + self.window:
+                self._queue.setdefault(block.number, block)
         whole = self._drain()
         if self._octets > BLOCK_TRANSFER_OCTETS_MAX:
             return self._abort(f"a message of more than {BLOCK_TRANSFER_OCTETS_MAX} octets is not taken")

@@ -185,7 +185,7 @@ class AssociationSn(CosemObject[I]):
             return ActionResult.TYPE_UNMATCHED
         values, octets = [], 0
         for row in wanted:
-            if not isinstance(row, tuple) or len(row) != 3:
+            if not isinstance(row, tuple) or len(row) != 3 or not isinstance(row[2], int):
                 return ActionResult.TYPE_UNMATCHED
             class_id, name, index = row
             entry = next((entry for _base, entry in self._visible(context) if _is(entry, class_id, name)), None)

@@ -1,7 +1,7 @@
 """General block transfer: published octets, windows, losses and repetitions, and what breaks a transfer off."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hes.dlms import apdu
@@ -270,6 +270,7 @@ FATES = st.sampled_from(("arrives",) * 5 + ("lost", "twice"))
     at_once=st.tuples(st.integers(1, 8), st.integers(1, 8)),
     fates=st.lists(FATES, max_size=120),
 )
+@example(bytes(5), b"\0", (8, 8), (1, 4), (4, 1), ["arrives"] * 4 + ["lost", "arrives", "lost"])
 def test_both_messages_arrive_once_whatever_the_line_loses_or_repeats(request, answer, sizes, windows, at_once, fates):
     client = GeneralBlocks(sizes[0], initiates=True, window=windows[0])
     server = GeneralBlocks(sizes[1], initiates=False, window=windows[1])

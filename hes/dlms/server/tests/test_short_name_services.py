@@ -271,6 +271,14 @@ def test_a_method_is_invoked_by_read_with_parameters_and_what_it_returns_is_the_
     assert error(late) == DataAccessResult.OTHER_REASON
 
 
+@pytest.mark.parametrize("index", [data.structure(data.u16(2), data.u16(2)), data.octets(b"2"), data.array(())])
+def test_an_object_read_by_its_name_has_a_number_for_its_attribute(index):
+    wire = open_wire()
+    row = data.structure(data.u16(3), data.octets(bm.ENERGY), index)
+    (refused,) = read(wire, ParameterizedAccess(0xFA30, 1, axdr.encode(data.array((row,)))))
+    assert error(refused) == DataAccessResult.TYPE_UNMATCHED
+
+
 def managing_wire():
     """An association after HLS: pass 3 by Read, under the keys of the published examples."""
     wire = sw.Wire(bs.MANAGEMENT, device=bs.DEVICE)
