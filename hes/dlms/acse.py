@@ -58,8 +58,6 @@ _CHAR_STRING = 0x80
 _RELEASE_REASON = 0x80
 _AARQ, _AARE = int(ApduTag.AARQ), int(ApduTag.AARE)
 _RLRQ, _RLRE = int(ApduTag.RLRQ), int(ApduTag.RLRE)
-RELEASE_HEAD_OCTETS: Final = 9  # tag, length, reason, and what stands before user information
-RELEASE_INFORMATION_MAX: Final = 0x7F - 7  # octets, so that no length in a release needs more than one octet
 _AUTHENTICATION_ASKED: Final = b"\x8a\x02\x07\x80"
 _AUTHENTICATION = b"\x07\x80"  # bit string: the functional unit of authentication
 
@@ -215,18 +213,6 @@ def encode_aarq(
     if user_information:
         octets += ber.encode_wrapped(_USER_INFORMATION, ber.OCTET_STRING, user_information)
     return ber.encode(_AARQ, octets)
-
-
-def encode_protected_rlrq(user_information: bytes) -> bytes:
-    """Octets of `Rlrq(user_information=...)`, without the object where all lengths are short."""
-    if not 0 < len(user_information) <= RELEASE_INFORMATION_MAX:
-        return Rlrq(user_information=user_information).encode()
-    return normal_release(_RLRQ, len(user_information)) + user_information
-
-
-def normal_release(tag: int, count: int) -> bytes:
-    """What stands before `count` octets of user information, where that and the normal reason are all there is."""
-    return bytes((tag, count + 7, _RELEASE_REASON, 1, 0, _USER_INFORMATION, count + 2, ber.OCTET_STRING, count))
 
 
 def _encode_with_all(aarq: Aarq) -> bytes:
@@ -503,12 +489,6 @@ def _decode_any(octets: bytes) -> AcseApdu:
     if end != len(octets):
         raise RemoteProtocolError(f"{len(octets) - end} octets left over after the ACSE APDU", octet_offset=end)
     return decoder(_Fields(octets, start, end))
-
-
-def is_normal_rlre(octets: bytes) -> bool:
-    """True for an RLRE with reason normal, user information and nothing else; False: `decode` has to look."""
-    count = len(octets) - RELEASE_HEAD_OCTETS
-    return 0 < count <= RELEASE_INFORMATION_MAX and octets.startswith(normal_release(_RLRE, count))
 
 
 _decode_known = lru_cache(maxsize=KNOWN_APDUS_MAX)(_decode)

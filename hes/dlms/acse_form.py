@@ -11,10 +11,13 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from hes.dlms import ber
-from hes.dlms.acse import RELEASE_HEAD_OCTETS, RELEASE_INFORMATION_MAX, Aare, Aarq, Rlre, normal_release
+from hes.dlms.acse import Aare, Aarq, Rlre, Rlrq
 from hes.dlms.codes import ApduTag
 
+RELEASE_HEAD_OCTETS: Final = 9  # tag, length, reason, and what stands before user information
+RELEASE_INFORMATION_MAX: Final = 0x7F - 7  # octets, so that no length in a release needs more than one octet
 _USER_INFORMATION: Final = 0xBE
+_RELEASE_REASON: Final = 0x80
 _SHORT_MAX: Final = 0x7D  # octets of user information whose two lengths have one octet each
 
 
@@ -82,3 +85,21 @@ def encode_release_answer(information: bytes) -> bytes:
 def _information_head(information: bytes) -> bytes:
     count = len(information)
     return bytes((_USER_INFORMATION, count + 2, ber.OCTET_STRING, count))
+
+
+def encode_protected_rlrq(user_information: bytes) -> bytes:
+    """Octets of `Rlrq(user_information=...)`, without the object where all lengths are short."""
+    if not 0 < len(user_information) <= RELEASE_INFORMATION_MAX:
+        return Rlrq(user_information=user_information).encode()
+    return normal_release(ApduTag.RLRQ, len(user_information)) + user_information
+
+
+def normal_release(tag: int, count: int) -> bytes:
+    """What stands before `count` octets of user information, where that and the normal reason are all there is."""
+    return bytes((tag, count + 7, _RELEASE_REASON, 1, 0, _USER_INFORMATION, count + 2, ber.OCTET_STRING, count))
+
+
+def is_normal_rlre(octets: bytes) -> bool:
+    """True for an RLRE with reason normal, user information and nothing else; False: `decode` has to look."""
+    count = len(octets) - RELEASE_HEAD_OCTETS
+    return 0 < count <= RELEASE_INFORMATION_MAX and octets.startswith(normal_release(ApduTag.RLRE, count))

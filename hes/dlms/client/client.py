@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from hes.dlms import acse, apdu
+from hes.dlms import acse, acse_form, apdu
 from hes.dlms.acse import Aare, Rlre, Rlrq
 from hes.dlms.association import Event, State, step
 from hes.dlms.axdr import Octets
@@ -159,7 +159,7 @@ class Client(Transfers):
         self.state = step(self.state, Event.RELEASE)
         if self._channel.ciphering is None or not self._ciphered or self._opening is None:
             return _RLRQ
-        return acse.encode_protected_rlrq(self._channel.ciphering.protect_initiate(self._opening.initiate))
+        return acse_form.encode_protected_rlrq(self._channel.ciphering.protect_initiate(self._opening.initiate))
 
     def repeat(self) -> bytes:
         """The last request once more, under a fresh counter. What is not idempotent must not be repeated blindly.
@@ -437,7 +437,7 @@ class Client(Transfers):
     def _rlre(self, octets: bytes) -> ClientEvent:
         if self.state is not State.RELEASE_PENDING:
             return Ignored(reason=f"RLRE while the association is {self.state.value}", apdu=octets)
-        if acse.is_normal_rlre(octets):
+        if acse_form.is_normal_rlre(octets):
             self.state = step(self.state, Event.RELEASED)
             return Released(reason=ReleaseReason.NORMAL)
         rlre = acse.decode(octets)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hes.dlms import acse, apdu
+from hes.dlms import acse, acse_form, apdu
 from hes.dlms.acse import Aare, Rlre, Rlrq
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.association import State
@@ -147,13 +147,13 @@ def session(on_plain):
 
 @given(st.binary(max_size=140))
 def test_a_protected_release_is_encoded_as_the_object_is(information):
-    assert acse.encode_protected_rlrq(information) == Rlrq(user_information=information).encode()
+    assert acse_form.encode_protected_rlrq(information) == Rlrq(user_information=information).encode()
 
 
 @given(damaged(st.binary(max_size=140).map(lambda information: Rlre(user_information=information).encode())))
 @example(Rlre(user_information=bytes(120)).encode())
 def test_what_counts_as_a_normal_release_reads_as_one(octets):
-    if acse.is_normal_rlre(octets):
+    if acse_form.is_normal_rlre(octets):
         assert acse.decode(octets) == Rlre(user_information=octets[9:])
 
 
