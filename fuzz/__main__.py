@@ -17,7 +17,6 @@ from fuzz.targets import targets as all_targets
 
 RESULTS: Final = Path("fuzz-results")
 EXECUTIONS: Final = 10_000_000
-WIDTHS: Final = (12, 9, 9, 9, 12, 11)
 LINES_WANTED: Final = 0.95
 MUTATED_WANTED: Final = 0.5
 PARTS_TO_JUDGE: Final = 8  # the first ones of a worker load what they need

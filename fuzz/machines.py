@@ -13,7 +13,6 @@ from typing import Final
 
 from fuzz import pairs, repair, short_names
 from fuzz.target import Feed, Target
-from hes.dlms import apdu
 from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.association import State
 from hes.dlms.client import Client
@@ -25,10 +24,9 @@ from hes.dlms.hdlc.link import State as LinkState
 from hes.dlms.hdlc.link_events import Received
 from hes.dlms.hdlc.link_settings import ServerLinkSettings
 from hes.dlms.mode_e import ClientSignOn, ServerSignOn, SignOnSettings
-from hes.dlms.selective_access import by_entry, by_range
 from hes.dlms.server.tests.server_wire import Wire, ciphered_wire, managing_wire, plain_wire
 from hes.dlms.tests import bench_meter as bm
-from hes.dlms.tests import published
+from hes.dlms.tests import published, test_roles_fuzz
 from hes.dlms.tests.bench_meter import Bench
 
 CLOCK: Final = AttributeDescriptor(8, bm.CLOCK, 2)
@@ -40,36 +38,7 @@ LARGE: Final = bm.device(max_receive_pdu_size=4000)
 METER: Final = ServerAddress(1, 17, 2)
 LONG_TEXT: Final = b"\x09\x82\x08\x00" + bytes(2048)
 
-REQUESTS: Final = [
-    published.GET_CLOCK,
-    published.SET_CLOCK,
-    published.DISCONNECT,
-    published.KEY_TRANSFER,
-    published.RLRQ_PLAIN,
-    published.AARQ_HLS5,
-    published.AARQ_PLAIN,
-    published.AARQ_LLS,
-    published.AARQ_LLS_CIPHERED,
-    published.GLO_GET,
-    published.GENERAL_GLO_GET,
-    apdu.GetRequestNormal(0xC1, BUFFER).encode(),
-    apdu.GetRequestNormal(0xC1, BUFFER, by_entry(2, 9, 1, 3)).encode(),
-    apdu.GetRequestNormal(
-        0xC1, BUFFER, by_range(CLOCK, bm.AMSTERDAM.octets(bm.NOW_S - 3600), bm.AMSTERDAM.octets(bm.NOW_S), (ENERGY,))
-    ).encode(),
-    apdu.GetRequestNext(0xC1, 1).encode(),
-    apdu.GetRequestWithList(0xC1, ((ENERGY, b""), (CLOCK, b""))).encode(),
-    apdu.SetRequestNormal(0xC1, MESSAGE, b"\x09\x03abc").encode(),
-    apdu.SetRequestFirstBlock(0xC1, MESSAGE, b"", False, 1, b"\x09\x03a").encode(),
-    apdu.SetRequestBlock(0xC1, True, 2, b"bc").encode(),
-    apdu.SetRequestWithList(0xC1, ((MESSAGE, b""), (ENERGY, b"")), (b"\x09\x01a", b"\x00")).encode(),
-    apdu.SetRequestWithListFirstBlock(0xC1, ((MESSAGE, b""),), False, 1, b"\x01").encode(),
-    apdu.ActionRequestNormal(0xC1, ECHO, b"\x09\x02ab").encode(),
-    apdu.ActionRequestFirstBlock(0xC1, ECHO, False, 1, b"\x09").encode(),
-    apdu.ActionRequestBlock(0xC1, True, 2, b"\x02ab").encode(),
-    apdu.ActionRequestNextBlock(0xC1, 1).encode(),
-    apdu.ActionRequestWithList(0xC1, (ECHO, ECHO), (b"\x00", b"\x11\x01")).encode(),
-]
+REQUESTS: Final = [published.AARQ_LLS, *test_roles_fuzz.REQUESTS]
 ASKING: Final[Sequence[Callable[[Client], bytes]]] = (
     lambda client: client.get(ENERGY),
     lambda client: client.get_list((ENERGY, CLOCK)),

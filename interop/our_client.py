@@ -11,8 +11,9 @@ from hes.dlms.client import Client
 from hes.dlms.client.events import AccessOutcome
 from hes.dlms.client.settings import CLIENT_CONFORMANCE, ClientSecurity, ClientSettings
 from hes.dlms.codes import Conformance, Mechanism
-from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, object_list_from_value
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION
 from hes.dlms.cosem.local_time import UTC
+from hes.dlms.cosem.object_list import object_list_from_value
 from hes.dlms.cosem.registers import ScalerUnit
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.obis import Obis

@@ -10,10 +10,9 @@ from typing import Final
 from hes.dlms.hdlc.line_dispatcher import LineEvent
 from hes.dlms.mode_e import ChangeLine, HandedOver, ServerSignOn, SignOnEvent, SignOnSettings, Transmit
 from hes.links.line_pacer import CharacterFormat
-from hes.links.line_speed import change_speed
+from hes.links.line_speed import SEVEN_BITS, change_speed
 from sim.meter_lines import Door, HdlcLine, MakeLine
 
-SEVEN_BITS: Final = CharacterFormat(data_bits=7, parity="E")
 EIGHT_BITS: Final = CharacterFormat()
 UNUSED_S: Final = 2.0
 """So long the port stays at its speed without an HDLC link: one client may follow another. Then it is at 300 Bd [A]."""

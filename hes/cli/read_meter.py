@@ -17,7 +17,8 @@ from hes.cli.read_values import BUFFER, PROFILE_CLASS, ProfileTable, Reading
 from hes.dlms import axdr
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.client.events import Associated
-from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, object_list_from_value
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION
+from hes.dlms.cosem.object_list import object_list_from_value
 from hes.dlms.cosem_time import CosemDateTime
 from hes.dlms.obis import Obis
 from hes.dlms.selective_access import CaptureObject, by_range

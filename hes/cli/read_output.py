@@ -9,7 +9,7 @@ from hes.cli.read_meter import ReadOutcome
 from hes.cli.read_plan import ReadPlan
 from hes.cli.read_values import ProfileTable, Reading
 from hes.dlms import axdr
-from hes.dlms.cosem.association_ln import object_list_from_value
+from hes.dlms.cosem.object_list import object_list_from_value
 from hes.dlms.inspect.meanings import class_name
 from hes.dlms.obis_names import name
 from hes.errors import RemoteProtocolError

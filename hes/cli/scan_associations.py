@@ -9,7 +9,8 @@ from hes.cli.scan_facts import ASSOCIATION_CLASS, plain_value
 from hes.cli.scan_result import ScannedObject
 from hes.dlms import acse
 from hes.dlms.codes import ApplicationContext
-from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, object_list_from_value
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION
+from hes.dlms.cosem.object_list import object_list_from_value
 from hes.dlms.inspect.meanings import MECHANISM_WORDS, shape_of
 from hes.dlms.inspect.node import Table
 from hes.dlms.obis import OBIS_OCTETS, Obis

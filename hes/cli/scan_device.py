@@ -26,9 +26,10 @@ from hes.cli.scan_result import BufferSummary, Scan, ScannedAttribute, ScannedDe
 from hes.dlms import axdr
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.cosem.access_rights import READ, AccessRight, attribute_right, method_right
-from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, ObjectListElement, object_list_from_value
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION
 from hes.dlms.cosem.association_sn import sn_access_rights_from_value, sn_object_list_from_value
 from hes.dlms.cosem.interface_classes import conforms, interface_class
+from hes.dlms.cosem.object_list import ObjectListElement, object_list_from_value
 from hes.dlms.cosem.sap_assignment import SAP_ASSIGNMENT_NAME, sap_list_from_value
 from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.inspect.meanings import scaler_attribute

@@ -15,7 +15,8 @@ from hes.devices.profile_file import COLUMNS_MAX, DAY_S, PDU_OCTETS_MIN
 from hes.dlms import acse, axdr
 from hes.dlms.codes import ApplicationContext, Mechanism
 from hes.dlms.cosem.access_rights import attribute_right, method_right
-from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, ObjectListElement, object_list_from_value
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION
+from hes.dlms.cosem.object_list import ObjectListElement, object_list_from_value
 from hes.dlms.cosem.profile_generic import capture_objects_from_value
 from hes.dlms.cosem_time import CosemDateTime, epoch_s
 from hes.dlms.obis import Obis

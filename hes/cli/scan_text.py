@@ -12,7 +12,7 @@ from hes.cli.read_values import BUFFER, CLOCK_CLASS, PROFILE_CLASS, ProfileTable
 from hes.cli.scan_associations import association_table, others
 from hes.cli.scan_result import BufferSummary, Scan, ScannedAttribute, ScannedDevice, ScannedMethod, ScannedObject
 from hes.dlms import axdr
-from hes.dlms.cosem.association_ln import object_list_from_value
+from hes.dlms.cosem.object_list import object_list_from_value
 from hes.dlms.cosem.profile_generic import capture_objects_from_value
 from hes.dlms.cosem.registers import ScalerUnit
 from hes.dlms.inspect.meanings import MECHANISM_WORDS, column_name, conformance_text

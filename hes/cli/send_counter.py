@@ -13,7 +13,8 @@ from contextlib import suppress
 from typing import Final
 
 from hes.dlms import axdr
-from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, ObjectListElement, object_list_from_value
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION
+from hes.dlms.cosem.object_list import ObjectListElement, object_list_from_value
 from hes.dlms.cosem.security_setup import invocation_counter_name
 from hes.dlms.obis import OBIS_OCTETS, Obis
 from hes.errors import AccessDenied, RemoteProtocolError

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from hes.errors import ConfigError
 from hes.links.facts import LINK_FACTS
 from hes.links.line_pacer import CharacterFormat
+
+SEVEN_BITS: Final = CharacterFormat(data_bits=7, parity="E")
+"""How a local port begins (IEC 62056-21)."""
 
 
 @runtime_checkable

@@ -24,12 +24,11 @@ from hes.dlms.mode_e import (
 )
 from hes.errors import ConfigError, LinkError, LocalProtocolError
 from hes.links.line_pacer import CharacterFormat, LineSettings
-from hes.links.line_speed import change_speed
+from hes.links.line_speed import SEVEN_BITS, change_speed
 from hes.links.options import Options
 from hes.links.registry import LinkUrl, Pair, ProtocolFactory
 
 MODE_E: Final = "mode-e"
-SEVEN_BITS: Final = CharacterFormat(data_bits=7, parity="E")
 BAUD_DEFAULT: Final = 19_200  # the fastest of the rates that every source knows
 
 

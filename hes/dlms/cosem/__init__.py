@@ -15,7 +15,7 @@ from hes.dlms.cosem.access import (
     SecurityPolicy,
     public_client,
 )
-from hes.dlms.cosem.association_ln import AssociationLn, ObjectListElement, object_list_from_value
+from hes.dlms.cosem.association_ln import AssociationLn
 from hes.dlms.cosem.calendar.activity_calendar import ActivityCalendar, CalendarState
 from hes.dlms.cosem.calendar.register_activation import ActivationState, RegisterActivation
 from hes.dlms.cosem.calendar.schedule import Schedule, ScheduleEntry
@@ -44,6 +44,7 @@ from hes.dlms.cosem.interface_classes import (
 )
 from hes.dlms.cosem.local_time import UTC, LocalTime
 from hes.dlms.cosem.logical_device import LogicalDevice
+from hes.dlms.cosem.object_list import ObjectListElement, object_list_from_value
 from hes.dlms.cosem.object_state import ObjectStates, StatefulObject
 from hes.dlms.cosem.profile_generic import ProfileGeneric, SortMethod, capture_objects_from_value
 from hes.dlms.cosem.registers import DataObject, DemandRegister, ExtendedRegister, Register, ScalerUnit

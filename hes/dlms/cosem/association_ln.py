@@ -18,11 +18,9 @@ from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.cosem_object import Attribute, CosemObject, Method
 from hes.dlms.cosem.object_list import (
     SELECTORS,
-    ObjectListElement,
     element,
     encode_object_list,
     encode_selected,
-    object_list_from_value,
 )
 from hes.dlms.cosem.object_state import StatefulObject
 from hes.dlms.cosem.security_state import SecurityState
@@ -37,9 +35,6 @@ __all__ = [
     "CURRENT_ASSOCIATION",
     "REPLY_TO_HLS",
     "AssociationLn",
-    "ObjectListElement",
-    "encode_object_list",
-    "object_list_from_value",
     "security_setup_name",
     "visible",
 ]

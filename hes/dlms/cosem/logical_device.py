@@ -15,7 +15,7 @@ from hes.dlms import axdr
 from hes.dlms.codes import ActionResult
 from hes.dlms.cosem import device_time
 from hes.dlms.cosem.access import EVERYONE, READERS, ClientAccess, Role
-from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, AssociationLn, encode_object_list, visible
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, AssociationLn, visible
 from hes.dlms.cosem.association_sn import AssociationSn
 from hes.dlms.cosem.calendar.settable_clock import SettableClock
 from hes.dlms.cosem.clock import CLOCK_LOGICAL_NAME, Clock
@@ -24,6 +24,7 @@ from hes.dlms.cosem.control.parameter_monitor import ParameterMonitor
 from hes.dlms.cosem.cosem_object import CosemObject
 from hes.dlms.cosem.device_time import Timekeeper, WorldTime
 from hes.dlms.cosem.inner_calls import INNER_CALLS_MAX, INNER_DEPTH_MAX, InnerContext, ObjectAction, perform
+from hes.dlms.cosem.object_list import encode_object_list
 from hes.dlms.cosem.object_state import ObjectStates, StatefulObject
 from hes.dlms.cosem.registers import DataObject
 from hes.dlms.cosem.sap_assignment import SapAssignment

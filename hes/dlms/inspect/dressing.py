@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from hes.dlms import axdr
 from hes.dlms.cosem.access_rights import attribute_right, method_right
-from hes.dlms.cosem.association_ln import ObjectListElement, object_list_from_value
 from hes.dlms.cosem.association_sn import sn_object_list_from_value
 from hes.dlms.cosem.interface_classes import interface_class, name_of
+from hes.dlms.cosem.object_list import ObjectListElement, object_list_from_value
 from hes.dlms.cosem.registers import ScalerUnit
 from hes.dlms.cosem.sap_assignment import sap_list_from_value
 from hes.dlms.inspect.data_nodes import octets_as_date_time

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final, NamedTuple, TypeVar
 
 from hes.dlms import axdr
-from hes.dlms.cosem.association_ln import object_list_from_value
 from hes.dlms.cosem.association_sn import sn_object_list_from_value
 from hes.dlms.cosem.interface_classes import interface_class, name_of, name_of_method
+from hes.dlms.cosem.object_list import object_list_from_value
 from hes.dlms.cosem.profile_generic import capture_objects_from_value
 from hes.dlms.cosem.registers import ScalerUnit
 from hes.dlms.cosem.short_names import RESERVED_BASES, STEP, method_offset

@@ -19,12 +19,12 @@ from typing import Any, Final
 from hes.dlms import acse
 from hes.dlms.codes import ApplicationContext, Conformance, Mechanism, ServiceError, StateError, UnknownCode
 from hes.dlms.cosem.classes.shapes import CAPTURE_OBJECT
-from hes.dlms.cosem.interface_classes import attribute_type, interface_class, method_type, name_of, name_of_method
+from hes.dlms.cosem.interface_classes import attribute_type, interface_class, method_type, name_of
 from hes.dlms.cosem.value_types import ANYTHING as ANY_TYPE
 from hes.dlms.cosem.value_types import NO_WORDS, Meaning, ValueType, array, struct
 from hes.dlms.cosem_time import CosemDateTime
 from hes.dlms.obis import OBIS_OCTETS, Obis
-from hes.dlms.obis_names import labelled, name
+from hes.dlms.obis_names import labelled
 from hes.dlms.selective_access import BY_ENTRY, BY_RANGE
 from hes.dlms.xdlms.common import AttributeDescriptor, MethodDescriptor
 from hes.errors import RemoteProtocolError
@@ -262,14 +262,6 @@ def subject_code(subject: Subject) -> str:
     class_id, obis, index = subject
     logical_name = str(Obis(obis))
     return f"{class_id}/{logical_name} method {index}" if _is_method(subject) else f"{class_id}/{logical_name}/{index}"
-
-
-def subject_text(subject: Subject) -> str:
-    """ "3/1.0.1.8.0.255/2 Register.value, active energy import (+A), total"."""
-    class_id, obis, index = subject
-    named = name_of_method(class_id, index) if _is_method(subject) else name_of(class_id, index)
-    what = name(obis)
-    return f"{subject_code(subject)} {named}, {what}" if what else f"{subject_code(subject)} {named}"
 
 
 def column_name(class_id: int, obis: bytes, attribute: int, data_index: int) -> str:

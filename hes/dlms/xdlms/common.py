@@ -22,10 +22,8 @@ LONG_INVOKE_CONFIRMED: Final = 0x4000_0000
 LONG_INVOKE_HIGH_PRIORITY: Final = 0x8000_0000
 
 DESCRIPTOR_OCTETS: Final = 9
-BLOCK_NUMBER_MAX: Final = 0xFFFF_FFFF
 
 _DESCRIPTOR = struct.Struct(">H6sb")
-_U32 = struct.Struct(">I")
 
 Octets = bytes | bytearray | memoryview
 

@@ -21,6 +21,7 @@ from hes.dlms.xdlms.variable_access import (
     encode_u16,
     encode_variables,
     read_block_16,
+    read_choice,
     read_u16,
     read_variables,
 )
@@ -134,17 +135,7 @@ def read_read_request(reader: Reader) -> ReadRequest:
 
 
 def read_read_response(reader: Reader) -> ReadResponse:
-    return ReadResponse(tuple([_result(reader) for _ in range(reader.count(2, "results"))]))
-
-
-def _result(reader: Reader) -> ReadResult:
-    choice = reader.u8("choice of result")
-    read = RESULTS.get(choice)
-    if read is None:
-        raise RemoteProtocolError(
-            f"result choice {choice} is not one of {sorted(RESULTS)}", octet_offset=reader.offset - 1
-        )
-    return read(reader)
+    return ReadResponse(tuple([read_choice(reader, RESULTS) for _ in range(reader.count(2, "results"))]))
 
 
 def decode_read_content(octets: Octets) -> ReadRequest:

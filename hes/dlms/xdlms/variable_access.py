@@ -9,13 +9,15 @@ Source: docs/protocols/short-names.md §1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from hes.dlms import axdr
 from hes.dlms.xdlms.common import Reader, encode_octets, encode_u8
 from hes.errors import LocalProtocolError, RemoteProtocolError
+
+Choice = TypeVar("Choice")
 
 SHORT_NAME_MAX: Final = 0xFFFF
 BLOCK_NUMBER_16_MAX: Final = 0xFFFF
@@ -174,3 +176,14 @@ def check_pairs(variables: tuple[VariableAccess, ...], data: tuple[bytes, ...]) 
     """Raises LocalProtocolError when there are not as many values as variables."""
     if len(variables) != len(data):
         raise LocalProtocolError(f"{len(variables)} variables with {len(data)} values")
+
+
+def read_choice(reader: Reader, choices: Mapping[int, Callable[[Reader], Choice]]) -> Choice:
+    """One result of a list: its choice, and what that choice holds. Raises RemoteProtocolError for another choice."""
+    choice = reader.u8("choice of result")
+    read = choices.get(choice)
+    if read is None:
+        raise RemoteProtocolError(
+            f"result choice {choice} is not one of {sorted(choices)}", octet_offset=reader.offset - 1
+        )
+    return read(reader)

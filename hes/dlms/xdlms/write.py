@@ -21,10 +21,10 @@ from hes.dlms.xdlms.variable_access import (
     encode_list_of_data,
     encode_u16,
     encode_variables,
+    read_choice,
     read_u16,
     read_variables_and_data,
 )
-from hes.errors import RemoteProtocolError
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +108,7 @@ def read_unconfirmed_write_request(reader: Reader) -> UnconfirmedWriteRequest:
 
 
 def read_write_response(reader: Reader) -> WriteResponse:
-    return WriteResponse(tuple([_result(reader) for _ in range(reader.count(1, "results"))]))
-
-
-def _result(reader: Reader) -> WriteResult:
-    choice = reader.u8("choice of result")
-    read = RESULTS.get(choice)
-    if read is None:
-        raise RemoteProtocolError(
-            f"result choice {choice} is not one of {sorted(RESULTS)}", octet_offset=reader.offset - 1
-        )
-    return read(reader)
+    return WriteResponse(tuple([read_choice(reader, RESULTS) for _ in range(reader.count(1, "results"))]))
 
 
 def decode_write_content(octets: Octets) -> WriteRequest:

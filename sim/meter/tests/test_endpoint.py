@@ -23,7 +23,7 @@ from hes.dlms.client.events import (
 )
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import DataAccessResult, Mechanism
-from hes.dlms.cosem.association_ln import object_list_from_value
+from hes.dlms.cosem.object_list import object_list_from_value
 from hes.dlms.cosem_time import CosemDateTime, date_time_octets, epoch_s
 from hes.dlms.findings import Finding
 from hes.dlms.obis import Obis

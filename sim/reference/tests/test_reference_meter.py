@@ -12,11 +12,12 @@ from hes.dlms.client import Client
 from hes.dlms.client.events import ActDone, Associated, AssociationRefused, Got, Released, SendNext, SetDone
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import Mechanism
-from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, object_list_from_value
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION
 from hes.dlms.cosem.disconnect_control import ControlState
 from hes.dlms.cosem.interface_classes import CLASSES
 from hes.dlms.cosem.local_time import UTC
 from hes.dlms.cosem.logical_device import LOGICAL_DEVICE_NAME
+from hes.dlms.cosem.object_list import object_list_from_value
 from hes.dlms.security import AUTHENTICATED, AUTHENTICATED_ENCRYPTED, ENCRYPTED
 from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.dlms.security.certificates import CertificateType

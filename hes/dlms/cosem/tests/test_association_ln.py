@@ -27,9 +27,9 @@ from hes.dlms.cosem import (
     Role,
     SecurityMemory,
 )
-from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION, object_list_from_value
+from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION
 from hes.dlms.cosem.interface_classes import CLASSES, DATA
-from hes.dlms.cosem.object_list import SELECTED_MAX
+from hes.dlms.cosem.object_list import SELECTED_MAX, object_list_from_value
 from hes.dlms.cosem.tests.gurux_values import read_by_gurux
 from hes.dlms.initiate import InitiateRequest
 from hes.dlms.obis import Obis

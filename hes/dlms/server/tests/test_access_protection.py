@@ -23,8 +23,8 @@ from hes.dlms.cosem import (
     attribute,
     method,
 )
-from hes.dlms.cosem.association_ln import object_list_from_value
 from hes.dlms.cosem.interface_classes import DATA
+from hes.dlms.cosem.object_list import object_list_from_value
 from hes.dlms.obis import Obis
 from hes.dlms.security import AUTHENTICATED, AUTHENTICATED_ENCRYPTED, ENCRYPTED
 from hes.dlms.security.ciphering import is_protected
