@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from functools import partial
+from typing import Final, Protocol
 
 from hes.clock import Clock, SystemClock
 from hes.dlms.mode_e import SignOnSettings
-from hes.errors import ConfigError
-from hes.links.registry import Links
+from hes.errors import ConfigError, LinkError
+from hes.links.network_errors import url_of
+from hes.links.registry import Links, LinkUrl, Listener
 from sim.live import starting_now
 from sim.meter.endpoint import MeterEndpoint
 from sim.meter_lines import HDLC_LOWER_FIRST, METERS_MAX, Door, HdlcLine, MakeLine, Station, WrapperLine
@@ -16,10 +19,15 @@ from sim.mode_e_line import mode_e_line
 from sim.world.population import MeterDevice, Population
 from sim.world.world import World
 
-__all__ = ["METERS_MAX", "Exposed", "ExposedMeters", "serve_meters"]
+__all__ = ["METERS_MAX", "PORTS_MAX", "Exposed", "ExposedMeters", "serve_meters"]
 
-Announce = Callable[[str], None]
-"""Told where to connect, with the port or the device that was really taken."""
+PORTS_MAX: Final = 400
+"""Meters with a port each: with one connection to every one of them, below the usual 1,024 open files [A]."""
+PORT_MAX: Final = 65535
+WITH_PORTS: Final = frozenset({"tcp-listen", "udp-listen"})
+
+Announce = Callable[[Sequence[str]], None]
+"""Told where to connect, with the ports or the device that were really taken: one place, or one for each meter."""
 
 
 class Exposed(Protocol):
@@ -33,7 +41,7 @@ class Exposed(Protocol):
 
 
 class ExposedMeters:
-    """Some meters of a world on one line, from `first` on (a name or number; None: the world's first).
+    """Some meters of a world, from `first` on (a name or number; None: the world's first).
 
     Their clocks are set when this is made, and go by `clock` from there on.
     devices, stations: in the order of the world. Raises ConfigError when the world has no such meters.
@@ -57,26 +65,52 @@ class ExposedMeters:
 async def serve_meters(
     links: Links, url: str, meters: Exposed, announce: Announce, *, hdlc: bool, sign_on: SignOnSettings | None = None
 ) -> None:
-    """Serve `meters` at `url` (tcp-listen, pty-listen, serial-listen) until cancelled.
+    """Serve `meters` at `url` (tcp-listen, udp-listen, pty-listen, serial-listen) until cancelled.
 
-    hdlc: HDLC in place of the DLMS wrapper, which has room for one meter (with its logical devices) only.
-    sign_on: on a serial line, at 300 Bd until a reader has signed on (mode E); HDLC then. Raises
-    LinkError when the place cannot be had or, as a serial port may, goes away; ConfigError when the URL is wrong.
+    hdlc: HDLC in place of the DLMS wrapper, where all meters share the line. On the wrapper each has a port of its own:
+    that of `url` and the following ones, or any free ones when it is 0. sign_on: on a serial line, at 300 Bd until a
+    reader has signed on (mode E); HDLC then. Raises LinkError when a place cannot be had or, as a serial port may,
+    goes away; ConfigError when the URL is wrong.
     """
-    if not hdlc and len({station.server_sap for station in meters.stations}) < len(meters.stations):
-        raise ConfigError("the DLMS wrapper has no address that tells meters apart: serve several on HDLC", url=url)
-    door = Door(meters.stations, meters.clock)
     make: MakeLine = HdlcLine if hdlc else WrapperLine
     if sign_on is not None:
         make = mode_e_line(sign_on)
-    listener = await links.listen(url, lambda: make(door))
+    gone: asyncio.Future[LinkError] = asyncio.get_running_loop().create_future()
+    places = [(url, meters.stations)] if hdlc else _places(url, meters.stations)
+    doors = [Door(stations, meters.clock, gone=gone) for _, stations in places]
+    listeners: list[Listener] = []
     try:
-        announce(listener.addresses[0])
-        raise await door.gone
+        for (place, _), door in zip(places, doors, strict=True):
+            listeners.append(await links.listen(place, partial(make, door)))
+        announce([listener.addresses[0] for listener in listeners])
+        raise await gone
     finally:
-        listener.close()
-        for line in list(door.lines):
-            line.close()
+        for listener in listeners:
+            listener.close()
+        for door in doors:
+            for line in list(door.lines):
+                line.close()
+
+
+def _places(url: str, stations: tuple[Station, ...]) -> list[tuple[str, tuple[Station, ...]]]:
+    """What the DLMS wrapper serves where. It tells logical devices apart but not meters, so these have a port each."""
+    if len({station.server_sap for station in stations}) == len(stations):
+        return [(url, stations)]
+    link = LinkUrl.parse(url)
+    if link.scheme not in WITH_PORTS:
+        raise ConfigError("the DLMS wrapper has no address that tells meters apart: serve several on HDLC", url=url)
+    host, first = link.host_and_port()
+    last = first + len(stations) - 1
+    if first and last > PORT_MAX:
+        raise ConfigError(
+            f"{len(stations)} meters from port {first} on need ports up to {last}, {PORT_MAX} is the last"
+        )
+    _, mark, options = url.partition("?")
+    ports = range(first, last + 1) if first else [0] * len(stations)
+    return [
+        (f"{url_of(link.scheme, (host, port))}{mark}{options}", (station,))
+        for port, station in zip(ports, stations, strict=True)
+    ]
 
 
 def _always_awake(endpoint: MeterEndpoint) -> MeterEndpoint:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,7 +28,13 @@ NEW_PTY = "auto"
 @click.option(
     "--mode-e", is_flag=True, help="On a serial line: 300 Bd until a reader has signed on, then HDLC at --baud."
 )
-@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="So many meters on one HDLC line.")
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="So many meters: on one HDLC line, or on the wrapper with a port each, the given one and those behind it.",
+)
 @click.option(
     "--model",
     type=click.Choice(["simulated", "reference"]),
@@ -74,7 +81,7 @@ def meter(
     if udp is not None and hdlc:
         raise click.UsageError("--hdlc is for --tcp, --pty and --serial: on UDP there is the DLMS wrapper alone.")
     hdlc = hdlc or mode_e
-    _check_count(count, hdlc=hdlc)
+    _check_count(count, hdlc=hdlc, has_ports=tcp is not None or udp is not None)
     if model == "reference":
         _check_no_world(name, seed)
         _serve_reference(url, count, hdlc=hdlc, sign_on=sign_on, as_json=as_json)
@@ -84,8 +91,8 @@ def meter(
         loaded = replace(loaded, seed=seed)
     meters = ExposedMeters(loaded, name, count)
 
-    def announce(reached_at: str) -> None:
-        offer = _offer(_reached(reached_at, sign_on), meters, hdlc=hdlc)
+    def announce(reached_at: Sequence[str]) -> None:
+        offer = _offer([_reached(place, sign_on) for place in reached_at], meters, hdlc=hdlc)
         click.echo(json.dumps(offer, ensure_ascii=False) if as_json else _text(offer))
 
     run_until_stopped(serve_meters(Links(), url, meters, announce, hdlc=hdlc, sign_on=sign_on))
@@ -109,7 +116,8 @@ def _serve_reference(url: str, count: int, *, hdlc: bool, sign_on: SignOnSetting
     if count > 1:
         raise click.UsageError("There is one reference meter: --count is for simulated ones.")
 
-    def announce(reached_at: str) -> None:
+    def announce(places: Sequence[str]) -> None:
+        (reached_at,) = places
         offer = reference_offer(hdlc=hdlc)
         offer = {
             "url": _reached(reached_at, sign_on),
@@ -177,31 +185,39 @@ def _reached(url: str, sign_on: SignOnSettings | None) -> str:
     return url if sign_on is None else f"{url.partition('?')[0]}?sign_on=mode-e"
 
 
-def _check_count(count: int, *, hdlc: bool) -> None:
-    from sim.expose import METERS_MAX
+def _check_count(count: int, *, hdlc: bool, has_ports: bool) -> None:
+    from sim.expose import METERS_MAX, PORTS_MAX
 
-    if count > METERS_MAX:
+    if hdlc and count > METERS_MAX:
         raise click.UsageError(f"--count goes up to {METERS_MAX}: that many addresses fit one line.")
-    if count > 1 and not hdlc:
-        raise click.UsageError("--count above 1 needs --hdlc: the wrapper has no address that tells meters apart.")
+    if count > PORTS_MAX:
+        raise click.UsageError(f"--count goes up to {PORTS_MAX}: each meter has a port of its own.")
+    if count > 1 and not (hdlc or has_ports):
+        raise click.UsageError(
+            "--count above 1 needs --hdlc on a serial line: the wrapper has no address that tells meters apart."
+        )
 
 
-def _offer(url: str, meters: Any, *, hdlc: bool) -> dict[str, Any]:
-    """How to reach the meters and how to open them; the first one's keys stand at the top, `meters` has all."""
+def _offer(urls: Sequence[str], meters: Any, *, hdlc: bool) -> dict[str, Any]:
+    """How to reach the meters and how to open them; the first one's keys stand at the top, `meters` has all.
+
+    urls: one for all of them, or one for each.
+    """
     from hes.devices import profiles
     from hes.links.registry import LinkUrl
     from sim.cli.offers import meter_offer
 
     seed = meters.population.world.seed
     offers = []
-    for device, station in zip(meters.devices, meters.stations, strict=True):
-        offer = meter_offer(device, profiles.load(device.profile), seed)
+    reached = urls if len(urls) > 1 else [*urls] * len(meters.devices)
+    for device, station, where in zip(meters.devices, meters.stations, reached, strict=True):
+        offer = {"url": where, **meter_offer(device, profiles.load(device.profile), seed)}
         if hdlc:
             offer["hdlc_address"] = {"upper": station.server_sap, "lower": station.lower}
         offers.append(offer)
-    offer = {"url": url, "framing": "hdlc" if hdlc else "wrapper", **offers[0], "meters": offers}
-    if url.startswith("pty://"):
-        offer["device"] = LinkUrl.parse(url).place
+    offer = {"framing": "hdlc" if hdlc else "wrapper", **offers[0], "meters": offers}
+    if offer["url"].startswith("pty://"):
+        offer["device"] = LinkUrl.parse(offer["url"]).place
     return offer
 
 
@@ -211,7 +227,8 @@ def _text(offer: dict[str, Any]) -> str:
     first, meters = offer["meters"][0], offer["meters"]
     how = "HDLC" if offer["framing"] == "hdlc" else "the DLMS wrapper"
     who = f"meter {first['meter']}" if len(meters) == 1 else f"{len(meters)} meters from {first['meter']} on"
-    lines = [f"{who} at {offer['url']}, on {how}"]
+    where = offer["url"] if meters[-1]["url"] == first["url"] else f"{first['url']} and further ports"
+    lines = [f"{who} at {where}, on {how}"]
     if "device" in offer:
         lines.append(f"  open {offer['device']} like a serial port")
     lines += client_lines(meters)
@@ -228,7 +245,7 @@ def _text(offer: dict[str, Any]) -> str:
 def _address(offer: dict[str, Any]) -> str:
     address = offer.get("hdlc_address")
     if address is None:
-        return f"server address {offer['server_sap']}"
+        return f"{offer['url']}, server address {offer['server_sap']}"
     return f"HDLC server address {address['upper']}/{address['lower']} (upper/lower)"
 
 
@@ -237,7 +254,6 @@ def _try_lines(offer: dict[str, Any]) -> list[str]:
     from sim.cli.offers import caller_url, framing_options
 
     lines = []
-    url = shlex.quote(caller_url(offer["url"]))
     for place, each in enumerate(offer["meters"]):
         keys = each["test_keys"]
         secrets = {
@@ -249,6 +265,6 @@ def _try_lines(offer: dict[str, Any]) -> list[str]:
         for client in clients:
             wanted = "clock" if client["name"] == "public" else "clock 1.0.1.8.0.255"
             how = secrets[client["authentication"]]
-            where = f"{url}{framing_options(offer, place)}"
+            where = f"{shlex.quote(caller_url(each['url']))}{framing_options(offer, place)}"
             lines.append(f"amiloop read {where} {wanted} --client {client['client_sap']}{how}")
     return lines

@@ -6,10 +6,11 @@ import asyncio
 import os
 import pty
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from gurux_dlms import GXDLMSClient, GXReplyData
@@ -30,7 +31,7 @@ from hes.dlms.security import SecurityControl
 from hes.dlms.selective_access import CaptureObject, by_range
 from hes.entropy import SystemEntropy
 from hes.errors import ConfigError, LinkError
-from hes.links.registry import Links
+from hes.links.registry import Links, LinkUrl, ProtocolFactory
 from hes.protocols.dlms_cosem import DlmsSession
 from hes.protocols.wrapper_session import SessionLost, WrapperSession
 from sim import run_loop
@@ -63,14 +64,14 @@ Open = Callable[[int], Awaitable[Exchange]]
 @asynccontextmanager
 async def serving(url: str, meters: ExposedMeters, *, hdlc: bool, links: Links | None = None) -> AsyncIterator[str]:
     """Meters at `url`; gives the URL to connect to."""
-    announced: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    announced: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
     service = serve_meters(links or Links(), url, meters, announced.set_result, hdlc=hdlc)
     running = asyncio.ensure_future(service)
     try:
         await asyncio.wait((announced, running), return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()
-        yield announced.result()
+        yield announced.result()[0]
     finally:
         running.cancel()
         await asyncio.wait((running,))
@@ -99,6 +100,11 @@ async def associated(exchange: Exchange, client_sap: int) -> DlmsSession:
     session = DlmsSession(Client(ClientSettings(client_sap=client_sap)), exchange, SystemEntropy())
     await session.open()
     return session
+
+
+async def device_name(exchange: Exchange) -> bytes:
+    session = await associated(exchange, BENCH)
+    return axdr.decode_value(await session.get(1, Obis.parse("0.0.42.0.0.255"), 2))[0]
 
 
 async def read_rows(open_as: Open, meters: ExposedMeters, place: int = 0) -> dict[int, tuple[int, ...]]:
@@ -373,10 +379,68 @@ def test_a_serial_port_that_goes_away_ends_the_service_with_a_sentence() -> None
     play(main)
 
 
-def test_several_meters_on_the_wrapper_are_refused() -> None:
+def test_several_meters_on_the_wrapper_have_a_port_each() -> None:
+    async def main() -> None:
+        meters = exposed(count=3)
+        announced: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
+        url = "tcp-listen://127.0.0.1:0"
+        running = asyncio.ensure_future(serve_meters(Links(), url, meters, announced.set_result, hdlc=False))
+        try:
+            places = await announced
+            names = [await device_name(await over_wrapper(place, BENCH)) for place in places]
+        finally:
+            running.cancel()
+            await asyncio.wait((running,))
+        assert names == [f"AML1{device.number}".encode() for device in meters.devices]
+        for place in places:  # all are closed again
+            with pytest.raises(LinkError, match="refused the connection"):
+                await Links().connect(place, asyncio.Protocol)
+
+    play(main)
+
+
+@pytest.mark.parametrize(
+    ("url", "opened"),
+    [
+        ("tcp-listen://127.0.0.1:4059", ["tcp-listen://127.0.0.1:4059", "tcp-listen://127.0.0.1:4060"]),
+        ("udp-listen://[::1]:65534", ["udp-listen://[::1]:65534", "udp-listen://[::1]:65535"]),
+        ("tcp-listen://localhost:0", ["tcp-listen://localhost:0"] * 2),
+    ],
+)
+def test_the_ports_follow_one_another(url: str, opened: list[str]) -> None:
+    """The second one is taken: the service says so and lets go of the first."""
+    asked: list[str] = []
+    first = MagicMock()
+
+    async def opener(link: LinkUrl, _: ProtocolFactory) -> Any:
+        asked.append(link.text)
+        if len(asked) == 2:
+            raise LinkError("the port is in use")
+        return first
+
+    async def main() -> None:
+        links = Links()
+        links.register(url.partition(":")[0], opener)
+        with pytest.raises(LinkError, match="in use"):
+            await serve_meters(links, url, exposed(count=2), print, hdlc=False)
+
+    play(main)
+    assert asked == opened
+    first.close.assert_called_once_with()
+
+
+def test_ports_beyond_the_last_one_are_refused() -> None:
+    async def main() -> None:
+        with pytest.raises(ConfigError, match="2 meters from port 65535 on need ports up to 65536, 65535 is the last"):
+            await serve_meters(Links(), "tcp-listen://127.0.0.1:65535", exposed(count=2), print, hdlc=False)
+
+    play(main)
+
+
+def test_several_meters_on_the_wrapper_of_one_line_are_refused() -> None:
     async def main() -> None:
         with pytest.raises(ConfigError, match="serve several on HDLC"):
-            await serve_meters(Links(), "tcp-listen://127.0.0.1:0", exposed(count=2), print, hdlc=False)
+            await serve_meters(Links(), "serial-listen:///dev/ttyS0", exposed(count=2), print, hdlc=False)
 
     play(main)
 

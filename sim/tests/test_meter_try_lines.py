@@ -61,6 +61,7 @@ def run(arguments: list[str]) -> Result:
     "place",
     [
         ("--tcp", "127.0.0.1:0"),
+        ("--tcp", "127.0.0.1:0", "--count", "2"),
         ("--tcp", "127.0.0.1:0", "--hdlc", "--count", "2"),
         pytest.param((*PTY, "--hdlc"), marks=on_linux),
         pytest.param(PTY, marks=on_linux),
@@ -153,6 +154,7 @@ def test_a_profile_and_the_keys_are_enough_for_the_safest_association() -> None:
 def test_on_a_cable_the_reader_names_its_own_end() -> None:
     keys: dict[str, Any] = {"password": "p", "encryption_key": "k", "authentication_key": "a"}
     public = {"name": "public", "client_sap": 16, "authentication": "none"}
-    meter = {"test_keys": keys, "associations": [public], "hdlc_address": {"upper": 1, "lower": 17}}
-    (line,) = _try_lines({"url": "serial:///dev/ttyUSB0?baud=19200", "meters": [meter]})
+    url = "serial:///dev/ttyUSB0?baud=19200"
+    meter = {"url": url, "test_keys": keys, "associations": [public], "hdlc_address": {"upper": 1, "lower": 17}}
+    (line,) = _try_lines({"url": url, "meters": [meter]})
     assert line == "amiloop read 'serial:///dev/ttyOTHER?baud=19200' --hdlc --server 1/17 clock --client 16"

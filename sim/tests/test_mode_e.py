@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from hes.dlms import axdr
@@ -27,7 +27,7 @@ def beside_a_meter(story: Callable[[str], Awaitable[None]], place: Path) -> None
     meters = ExposedMeters(parse.load("neighbourhood"))
 
     async def main() -> None:
-        served: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        served: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
         url = f"pty-listen://{place}?baud=300&format=7E1"
         async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
             serving = serve_meters(Links(), url, meters, served.set_result, hdlc=True, sign_on=FAST)

@@ -165,7 +165,9 @@ def test_people_read_how_to_reach_and_open_a_meter() -> None:
     [
         ((), 2, "exactly one of --tcp HOST:PORT, --udp HOST:PORT, --pty [PATH] and --serial DEV"),
         (("--tcp", "127.0.0.1:0", "--pty"), 2, "exactly one of"),
-        (("--tcp", "127.0.0.1:0", "--count", "2"), 2, "--count above 1 needs --hdlc"),
+        (("--pty", "--count", "2"), 2, "--count above 1 needs --hdlc"),
+        (("--tcp", "127.0.0.1:0", "--count", "401"), 2, "--count goes up to 400"),
+        (("--tcp", "127.0.0.1:65535", "--count", "2"), 3, "65535 is the last"),
         (("--tcp", "127.0.0.1:0", "--hdlc", "--count", "101"), 2, "--count goes up to 100"),
         (("--tcp", "127.0.0.1:0", "--baud", "9600"), 2, "TCP has no baud rate"),
         (("--tcp", "127.0.0.1:0", "--mode-e"), 2, "TCP has no speed to change"),
