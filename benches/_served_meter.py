@@ -1,4 +1,4 @@
-"""A meter in a process of its own, on the same core as whoever asks it, and nothing printed meanwhile."""
+"""Meters in a process of their own, with one core for them and whoever asks them or without, and nothing printed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-METER = [sys.executable, "-c", "from hes.cli.main import main; main()", "meter", "--tcp", "127.0.0.1:0", "--json"]
+METERS = [sys.executable, "-c", "from hes.cli.main import main; main()", "meter", "--tcp", "127.0.0.1:0", "--json"]
+NO_LOG = {"AMILOOP_LOG": "error"}  # a line for each rule that a peer breaks would count as the peer's time
 DEADLINE_S = 10
 
 
 class Meter(NamedTuple):
-    """Where the meter is, its process, and its test keys."""
+    """Where a meter is, its process, and its test keys."""
 
     host: str
     port: int
@@ -27,26 +28,31 @@ class Meter(NamedTuple):
 
 
 @contextmanager
-def served() -> Iterator[Meter]:
-    """`amiloop meter`, until we are done."""
-    process = subprocess.Popen(METER, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+def served(count: int = 1) -> Iterator[list[Meter]]:
+    """So many meters of one `amiloop meter`, until we are done."""
+    command = [*METERS, "--count", str(count)]
+    environment = {**os.environ, **NO_LOG}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True)
     assert process.stdout is not None
     try:
-        offer = json.loads(process.stdout.readline())
-        host, port = offer["url"].removeprefix("tcp://").rsplit(":", 1)
-        keys = offer["test_keys"]
-        yield Meter(
-            host,
-            int(port),
-            process.pid,
-            keys["password"].encode(),
-            bytes.fromhex(keys["encryption_key"]),
-            bytes.fromhex(keys["authentication_key"]),
-        )
+        yield [_meter(offer, process.pid) for offer in json.loads(process.stdout.readline())["meters"]]
     finally:
         process.terminate()
         process.wait(DEADLINE_S)
         process.stdout.close()
+
+
+def _meter(offer: dict[str, Any], process_id: int) -> Meter:
+    host, port = offer["url"].removeprefix("tcp://").rsplit(":", 1)
+    keys = offer["test_keys"]
+    return Meter(
+        host,
+        int(port),
+        process_id,
+        keys["password"].encode(),
+        bytes.fromhex(keys["encryption_key"]),
+        bytes.fromhex(keys["authentication_key"]),
+    )
 
 
 @contextmanager

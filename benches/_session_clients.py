@@ -1,9 +1,10 @@
-"""Three clients that have the same session with the same meter: ours, dlms-cosem's and gurux-dlms's.
+"""Three clients that have the same sessions with the same meters: ours, dlms-cosem's and gurux-dlms's.
 
 Each connects, associates, reads a name, the scaler and unit of a register and its value, releases, and closes with a
 reset (SO_LINGER 0), or ports in TIME_WAIT would slow the later rounds down. Security is LLS, or HLS-GMAC with every
 APDU authenticated and encrypted under the global keys; invocation counters of the one client SAP that all three use
-come from one `Counters`.
+come from one `Counters` for each meter. Of several meters, ours asks all from one loop; the two others, which block,
+have a thread for each.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from enum import Enum
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from dlms_cosem import cosem, enumerations, utils
 from dlms_cosem.clients.dlms_client import DlmsClient
@@ -45,8 +47,9 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 Values = tuple[bytes, tuple[int, int], int]
 """Device name, scaler and unit, energy."""
-Sessions = Callable[[int], list[Values]]
-"""Has so many sessions, one after the other."""
+Session = Callable[[], Values]
+Sessions = Callable[[int], list[list[Values]]]
+"""Has so many sessions with each meter, one after the other, with all meters at once: what was read, by meter."""
 
 
 class Way(Enum):
@@ -69,18 +72,23 @@ class Counters:
         return first
 
 
+class Target(NamedTuple):
+    """A meter and the invocation counters of those who ask it."""
+
+    meter: Meter
+    counters: Counters
+
+
 def ours(
-    meter: Meter, way: Way, counters: Counters, stack: ExitStack, make_loop: Callable[[], asyncio.AbstractEventLoop]
+    targets: list[Target], way: Way, stack: ExitStack, make_loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> Sessions:
     runner = stack.enter_context(asyncio.Runner(loop_factory=make_loop))
     links, entropy = Links(), SystemEntropy()
-    url = f"tcp://{meter.host}:{meter.port}"
-    settings = _settings(meter, way)
 
-    def make() -> WrapperSession:
-        return WrapperSession(client_sap=settings.client_sap, server_sap=1, timeout_s=DEADLINE_S)
+    async def session(url: str, settings: ClientSettings, counters: Counters) -> Values:
+        def make() -> WrapperSession:
+            return WrapperSession(client_sap=settings.client_sap, server_sap=1, timeout_s=DEADLINE_S)
 
-    async def session() -> Values:
         transport, wrapper = await links.connect(url, make)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         client = Client(settings, send_counter=counters.take())
@@ -91,10 +99,15 @@ def ours(
         wrapper.close()
         return name, unit, energy
 
-    async def sessions(count: int) -> list[Values]:
-        return [await session() for _ in range(count)]
+    parts = [(f"tcp://{meter.host}:{meter.port}", _settings(meter, way), counters) for meter, counters in targets]
 
-    return lambda count: runner.run(sessions(count))
+    async def one_meter(url: str, settings: ClientSettings, counters: Counters, count: int) -> list[Values]:
+        return [await session(url, settings, counters) for _ in range(count)]
+
+    async def all_meters(count: int) -> list[list[Values]]:
+        return await asyncio.gather(*[one_meter(*part, count) for part in parts])
+
+    return lambda count: runner.run(all_meters(count))
 
 
 def _settings(meter: Meter, way: Way) -> ClientSettings:
@@ -105,6 +118,15 @@ def _settings(meter: Meter, way: Way) -> ClientSettings:
     return ClientSettings(client_sap=way.value, mechanism=Mechanism.HLS_GMAC, security=security)
 
 
+def blocking(make: Callable[[Target, Way], Session], targets: list[Target], way: Way, stack: ExitStack) -> Sessions:
+    """The sessions of a client that blocks: in this thread with one meter, else in a thread for each."""
+    clients = [make(target, way) for target in targets]
+    if len(clients) == 1:
+        return lambda count: [[clients[0]() for _ in range(count)]]
+    pool = stack.enter_context(ThreadPoolExecutor(len(clients)))
+    return lambda count: list(pool.map(lambda session: [session() for _ in range(count)], clients))
+
+
 # -- dlms-cosem
 
 _DLMS_COSEM_WANTED = tuple(
@@ -113,7 +135,8 @@ _DLMS_COSEM_WANTED = tuple(
 )
 
 
-def dlms_cosem(meter: Meter, way: Way, counters: Counters) -> Sessions:
+def dlms_cosem(target: Target, way: Way) -> Session:
+    meter, counters = target
     if way is Way.LLS:
         security: dict[str, Any] = {
             "authentication_method": enumerations.AuthenticationMechanism.LLS,
@@ -146,13 +169,15 @@ def dlms_cosem(meter: Meter, way: Way, counters: Counters) -> Sessions:
         client.disconnect()
         return bytes(name), tuple(unit), energy
 
-    return lambda count: [session() for _ in range(count)]
+    return session
 
 
 # -- gurux-dlms
 
 
-def gurux(meter: Meter, way: Way, counters: Counters) -> Sessions:
+def gurux(target: Target, way: Way) -> Session:
+    meter, counters = target
+
     def session() -> Values:
         client = _gurux_client(meter, way, counters)
         with socket.create_connection((meter.host, meter.port), DEADLINE_S) as line:
@@ -177,7 +202,7 @@ def gurux(meter: Meter, way: Way, counters: Counters) -> Sessions:
             ask(client.releaseRequest())
         return bytes(name), tuple(unit), value
 
-    return lambda count: [session() for _ in range(count)]
+    return session
 
 
 def _gurux_client(meter: Meter, way: Way, counters: Counters) -> Any:

@@ -39,7 +39,7 @@ def run(quick: bool) -> list[Row]:
     import uvloop
 
     rounds, exchanges = (ROUNDS_QUICK, EXCHANGES_QUICK) if quick else (ROUNDS, EXCHANGES)
-    with served() as meter, silence(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with served() as (meter,), silence(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         rates = runner.run(_rates(meter, rounds, exchanges))
     low, median, high = statistics.quantiles(rates, n=4)
     return [
