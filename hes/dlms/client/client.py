@@ -205,7 +205,8 @@ class Client(Transfers):
         if not octets:
             raise RemoteProtocolError("an empty APDU", octet_offset=0, clause=UNEXPECTED_ANSWER)
         exchange = self._exchange
-        if exchange is not None and octets[:4] == exchange.got_head and self._is_simple and len(octets) > 4:
+        is_clear = self._blocks is None and not self._ciphered
+        if is_clear and exchange is not None and octets[:4] == exchange.got_head and len(octets) > 4:
             self._exchange = None  # the short way of nearly all answers; the data is not walked here
             return Got(data=octets[4:])
         try:
@@ -228,11 +229,6 @@ class Client(Transfers):
         if self._blocks is not None and self._exchange is None:
             self._blocks.end()  # the server answered in one piece what came in blocks
         return event
-
-    @property
-    def _is_simple(self) -> bool:
-        """Whether APDUs go as they are: in the clear, and no general blocks were ever needed."""
-        return self._blocks is None and not self._ciphered
 
     def _receive_whole(self, octets: bytes) -> ClientEvent:
         tag = octets[0]
@@ -263,7 +259,7 @@ class Client(Transfers):
         octets = exchange.request
         if self._protect_usual is not None and self._blocks is None and len(octets) <= self._limit - _TITLE_OCTETS:
             octets = self._protect_usual(octets)
-        elif len(octets) > self._octets_max or not self._is_simple:
+        elif self._ciphered or self._blocks is not None or len(octets) > self._octets_max:
             self._fits(octets, limit)
             if self._blocks is not None:
                 self._blocks.end()
