@@ -12,7 +12,6 @@ from typing import Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from hes.cli.key_files import read_key_files
 from hes.cli.read_link import HDLC_TIMEOUT_S, WRAPPER_TIMEOUT_S, check_addresses, hdlc_address, is_serial
 from hes.cli.read_options import SAP, Counter, Mechanisms, MeterAddress, ObisCode, Server, password_octets
 from hes.cli.read_plan import (
@@ -28,9 +27,11 @@ from hes.cli.read_plan import (
     client_settings,
 )
 from hes.cli.read_profile import choose_association, secrets_for
-from hes.cli.secrets import TITLE, DeviceSecrets, Secrets, key_option, secrets_option
+from hes.cli.secrets import TITLE, key_option, secrets_option
 from hes.devices import profiles
+from hes.devices.key_files import read_key_files
 from hes.devices.profiles import DeviceProfile
+from hes.devices.secrets_file import DeviceSecrets, Secrets
 from hes.dlms.client.settings import ClientSettings
 from hes.dlms.codes import Mechanism
 from hes.dlms.hdlc.address import ServerAddress

@@ -17,8 +17,9 @@ from hes.cli.decode_profile import knowledge_of
 from hes.cli.decode_totals import Totals, counted
 from hes.cli.exit_status import ExitStatus
 from hes.cli.frame_cutter import starts_hdlc
-from hes.cli.secrets import TITLE, DeviceSecrets, Secrets, key_option, secrets_option
+from hes.cli.secrets import TITLE, key_option, secrets_option
 from hes.devices import profiles
+from hes.devices.secrets_file import DeviceSecrets, Secrets
 from hes.dlms.inspect.brief import brief
 from hes.dlms.inspect.knowledge import Knowledge
 from hes.dlms.inspect.node import Node, fault, render_text, to_json

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypedDict
 
-from hes.cli.key_files import KeyFiles
 from hes.cli.object_reference import ObjectReference
+from hes.devices.key_files import KeyFiles
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import Mechanism
 from hes.dlms.hdlc.address import ServerAddress

@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import load_der_x509_certificate
 
 from hes.cli import main as cli
-from hes.cli.key_files import certificates, private_key, read_key_files
 from hes.cli.read import read
-from hes.cli.secrets import DeviceSecrets, Secrets
 from hes.cli.tests.meter_on_tcp import MeterOnTcp
+from hes.devices.key_files import certificates, private_key, read_key_files
+from hes.devices.secrets_file import DeviceSecrets, Secrets
 from hes.dlms.codes import Mechanism
 from hes.dlms.security.certificates import CertificateType
 from hes.dlms.server import Server

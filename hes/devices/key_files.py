@@ -13,7 +13,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key, load_pem_private_key
 
-from hes.cli.secrets import DeviceSecrets, Secrets
+from hes.devices.secrets_file import DeviceSecrets, Secrets
 from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.dlms.security.certificates import CertificateType, read_certificate
 from hes.dlms.security.curves import CURVES, PrivateKey, PublicKey
