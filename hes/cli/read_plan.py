@@ -246,12 +246,13 @@ def _check_sources(protecting: Protecting, credentials: Credentials, *, ciphered
         raise ValueError("--key-source wrapped needs master_key in the secrets file.")
     if source in AGREED and (pairs.agreement_key is None or pairs.peer_agreement_key is None):
         raise ValueError(
-            f"--key-source {source} needs agreement_key_file, and agreement_certificate_file of the meter, in the "
-            "secrets file."
+            f"--key-source {source} needs agreement_key_file, and agreement_certificate_file or agreement_public_key "
+            "of the meter, in the secrets file."
         )
     if (protecting.sign or source == "one-pass") and (pairs.signing_key is None or pairs.peer_signing_key is None):
         raise ValueError(
-            "signatures need signing_key_file, and signing_certificate_file of the meter, in the secrets file."
+            "signatures need signing_key_file, and signing_certificate_file or signing_public_key of the meter, in the "
+            "secrets file."
         )
     if protecting.sign and not ciphered:
         raise ValueError("--sign is for ciphered associations: it cannot go with --protection none.")
@@ -270,7 +271,7 @@ def _key_files(mechanism: Mechanism, credentials: Credentials) -> _KeyFileSettin
             raise ValueError("--auth ecdsa needs signing_key_file in the secrets file.")
         if files.pairs.peer_signing_key is None and not files.authorities:
             raise ValueError(
-                "--auth ecdsa needs to know the meter's key: signing_certificate_file of the meter, or "
-                "authorities_file, in the secrets file."
+                "--auth ecdsa needs to know the meter's key: signing_certificate_file or signing_public_key of the "
+                "meter, or authorities_file, in the secrets file."
             )
     return {"pairs": files.pairs, "authorities": files.authorities}

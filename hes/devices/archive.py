@@ -8,6 +8,8 @@ from typing import NewType, Protocol
 
 from hes.devices import profiles
 from hes.devices.profiles import DeviceProfile
+from hes.dlms.client.settings import NO_PAIRS
+from hes.dlms.security.asymmetric import AsymmetricKeys
 from hes.store.store import DeviceKind, Store
 
 DeviceId = NewType("DeviceId", int)
@@ -44,11 +46,17 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class MeterSecrets:
-    """What a client needs to open a meter. Never printed, never stored beside the device."""
+    """What a client needs to open a meter. Never printed, never stored beside the device.
+
+    encryption_key, authentication_key: b"" where nothing is ciphered. pairs: the head-end's own key pairs and the
+    meter's public keys, for suites 1 and 2. authorities: certificates (DER) of those who may certify a meter's key.
+    """
 
     encryption_key: bytes
     authentication_key: bytes
     password: bytes = b""
+    pairs: AsymmetricKeys = NO_PAIRS
+    authorities: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
         return "MeterSecrets(***)"

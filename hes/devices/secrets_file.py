@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from hes.dlms.security.curves import P_256, P_384
 from hes.errors import ConfigError
 
 KEY_OCTETS: Final = (16, 32)
@@ -40,11 +41,15 @@ class HexText:
 
 KEY: Final = HexText("a key", *KEY_OCTETS)
 TITLE: Final = HexText("a system title", TITLE_OCTETS)
+PUBLIC_KEY: Final = HexText("a public key (X and Y, never a private key)", P_256.public_octets, P_384.public_octets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSecrets:
-    """What one device knows, found by its system title. b"" where the file has none. Its repr shows no secret."""
+    """What one device knows, found by its system title. b"" where the file has none. Its repr shows no secret.
+
+    signing_key_file, agreement_key_file, certificate_file: the client's own for this device, in place of those for any.
+    """
 
     system_title: bytes
     name: str = ""
@@ -56,6 +61,11 @@ class DeviceSecrets:
     password: bytes = field(default=b"", repr=False)
     signing_certificate_file: bytes = b""
     agreement_certificate_file: bytes = b""
+    signing_public_key: bytes = b""
+    agreement_public_key: bytes = b""
+    signing_key_file: bytes = b""
+    agreement_key_file: bytes = b""
+    certificate_file: bytes = b""
 
 
 class Secrets:
@@ -86,6 +96,11 @@ class Secrets:
         "password": None,
         "signing_certificate_file": None,
         "agreement_certificate_file": None,
+        "signing_public_key": PUBLIC_KEY,
+        "agreement_public_key": PUBLIC_KEY,
+        "signing_key_file": None,
+        "agreement_key_file": None,
+        "certificate_file": None,
     }
 
     def __init__(self, values: dict[str, bytes], devices: Iterable[DeviceSecrets] = (), *, path: str = "") -> None:
