@@ -19,6 +19,7 @@ from hes.acquisition.counters import Counters
 from hes.acquisition.dcu_session import DcuSession
 from hes.acquisition.exchanges import MeterQuarantined
 from hes.acquisition.leases import Lease, LeaseHeld, LeaseLost, Leases
+from hes.acquisition.needed_secrets import check_secrets
 from hes.clock import Clock
 from hes.devices.archive import KeyProvider, Meter, MeterSecrets
 from hes.dlms.client import Client
@@ -26,6 +27,7 @@ from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import Mechanism
 from hes.dlms.findings import Finding
 from hes.dlms.security import EncryptionKeys, SecurityError
+from hes.dlms.security.hls import TITLED
 from hes.entropy import Entropy
 from hes.errors import (
     AccessDenied,
@@ -163,8 +165,9 @@ class DeviceReader:
             asking = DlmsSession(Client(public), in_the_clear, self._entropy)
             return await read_counter_object(asking, meter.profile.counter_object(settings.client_sap))
 
+        keyed = settings.security is not None and settings.security.keys is not None
         try:
-            dlms = await self._open(make, read_expected, meter, ciphered=settings.security is not None)
+            dlms = await self._open(make, read_expected, meter, keyed=keyed)
         except AccessDenied as refusal:
             raise AssociationDenied(refusal.message, **refusal.fields) from refusal
         tell_findings(() if dlms.associated is None else dlms.associated.findings, meter.number)
@@ -181,16 +184,19 @@ class DeviceReader:
         read_expected: Callable[[], Awaitable[int]],
         meter: Meter,
         *,
-        ciphered: bool,
+        keyed: bool,
     ) -> DlmsSession:
-        """An open association; where the meter expects a higher invocation counter, by going on from there."""
+        """An open association; where the meter expects a higher invocation counter, by going on from there.
+
+        keyed: counters are used at all.
+        """
 
         async def move_up(lowest: int) -> None:
             before = self._counters.next_counter(meter.key_ref)
             await self._counters.move_up(meter.key_ref, lowest)
             log.warning("invocation_counter_moved_up", meter=meter.number, expected=lowest, ours=before)
 
-        if not ciphered:
+        if not keyed:
             dlms = make()
             await dlms.open()
             return dlms
@@ -219,7 +225,7 @@ def tell_findings(findings: Iterable[Finding], meter: str) -> None:
 def client_settings(meter: Meter, choice: AssociationChoice, secrets: MeterSecrets) -> ClientSettings:
     """How the head-end associates with a meter: its profile's offer, its secrets, our system title.
 
-    Raises ConfigError when the profile offers no such association.
+    Raises ConfigError when the profile offers no such association, or the secrets are not enough for it.
     """
     try:
         offer = meter.profile.association(choice.name)
@@ -227,19 +233,27 @@ def client_settings(meter: Meter, choice: AssociationChoice, secrets: MeterSecre
         raise ConfigError(
             f"profile {meter.profile.name} offers no association {choice.name!r}", profile=meter.profile.name
         ) from error
+    check_secrets(meter, offer, secrets, choice.system_title)
+    mechanism = _MECHANISMS[offer.mechanism]
+    keys = None
+    if offer.ciphered or mechanism is Mechanism.HLS_GMAC:
+        keys = EncryptionKeys(secrets.encryption_key, secrets.authentication_key)
     security = None
-    if offer.ciphered:
+    if offer.ciphered or mechanism in TITLED:
         security = ClientSecurity(
             system_title=choice.system_title,
-            keys=EncryptionKeys(secrets.encryption_key, secrets.authentication_key),
-            dedicated=choice.dedicated_key,
+            keys=keys,
+            dedicated=choice.dedicated_key and offer.ciphered,
+            ciphered=offer.ciphered,
             server_system_title=meter.system_title or None,
             suite=meter.profile.security_suite,
+            pairs=secrets.pairs,
+            authorities=secrets.authorities,
         )
     return ClientSettings(
         client_sap=offer.client_sap,
         server_sap=meter.profile.server_sap,
-        mechanism=_MECHANISMS[offer.mechanism],
+        mechanism=mechanism,
         password=secrets.password,
         security=security,
     )
