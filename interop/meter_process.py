@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+LOG = {"AMILOOP_LOG": "error"}
+"""What peers do wrong is in the table already; AMILOOP_LOG=warning has the meter's line about each between its rows."""
 AMILOOP = [sys.executable, "-c", "from hes.cli.main import main; main()"]
 WORKER = [sys.executable, "-m", "interop.peer_worker"]
 DEADLINE_S = 20.0
@@ -71,7 +74,7 @@ def served(framing: str, *options: str) -> Iterator[Offer]:
     """A meter on a free TCP port in a process of its own, and what it prints of itself."""
     hdlc = ["--hdlc"] if framing == "hdlc" else []
     command = [*AMILOOP, "meter", "--tcp", "127.0.0.1:0", "--json", *options, *hdlc]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**LOG, **os.environ}, text=True)
     assert process.stdout is not None
     try:
         yield json.loads(process.stdout.readline())
