@@ -27,7 +27,7 @@ from hes.dlms.client.settings import ClientSecurity, ClientSettings
 from hes.dlms.codes import Mechanism
 from hes.dlms.findings import Finding
 from hes.dlms.security import EncryptionKeys, SecurityError
-from hes.dlms.security.hls import TITLED
+from hes.dlms.security.hls import SECRET, TITLED
 from hes.entropy import Entropy
 from hes.errors import (
     AccessDenied,
@@ -254,7 +254,7 @@ def client_settings(meter: Meter, choice: AssociationChoice, secrets: MeterSecre
         client_sap=offer.client_sap,
         server_sap=meter.profile.server_sap,
         mechanism=mechanism,
-        password=secrets.password,
+        password=secrets.password if mechanism is Mechanism.LLS or mechanism in SECRET else b"",
         security=security,
     )
 

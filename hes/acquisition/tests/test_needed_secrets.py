@@ -54,6 +54,7 @@ def test_every_mechanism_that_a_suite_has_makes_settings(mechanism: MechanismNam
     settings = client_settings(meter(mechanism, suite, ciphered=ciphered), choice, enough(suite))
     assert settings.mechanism is Mechanism[mechanism.upper().replace("-", "_")]
     assert (settings.security is not None and settings.security.ciphered) == ciphered
+    assert bool(settings.password) == (mechanism in {"lls", "hls-md5", "hls-sha1", "hls-sha256"}), "no more than needed"
 
 
 def certified_for(title: bytes) -> AsymmetricKeys:

@@ -89,7 +89,7 @@ class Opening:
             calling_ap_title=b"" if settings.security is None else settings.security.system_title,
             authentication=authenticating,
             mechanism=settings.mechanism if authenticating else None,
-            authentication_value=challenge if settings.mechanism.high_level else settings.password,
+            authentication_value=self._authentication_value(),
             user_information=user_information,
             other=((CALLING_AE_QUALIFIER, ber.encode(ber.OCTET_STRING, brought)),) if brought else (),
         )
@@ -99,6 +99,12 @@ class Opening:
         elif ciphering is not None and settings.mechanism.high_level:
             settings.kept.aarq_form = form_of(aarq, octets)
         return octets
+
+    def _authentication_value(self) -> bytes:
+        """What stands in AC: the challenge or, with LLS alone, the password; nothing where nobody authenticates."""
+        if self._settings.mechanism.high_level:
+            return self._challenge
+        return self._settings.password if self._settings.mechanism is Mechanism.LLS else b""
 
     def accept(self, aare: Aare) -> tuple[InitiateResponse, bytes | None]:
         """What an accepting AARE grants, and the encoded parameter of pass 3, None without HLS.

@@ -115,6 +115,17 @@ def test_the_published_aarqs_are_sent():
     assert client.associate(dedicated_key=published.MASTER_KEY) == published.AARQ_LLS_CIPHERED
 
 
+@pytest.mark.parametrize("security", [None, bm.hls().security], ids=["plain", "ciphered"])
+def test_a_client_that_does_not_authenticate_keeps_its_password_to_itself(security):
+    """Nor does it when the AARQ comes from what was kept of the first one."""
+    settings = ClientSettings(password=b"topsecret", security=security)
+    for _ in range(2):
+        octets = Client(settings, send_counter=1).associate()
+        assert b"topsecret" not in octets
+        sent = acse.decode(octets)
+        assert (sent.authentication, sent.mechanism, sent.authentication_value) == (False, None, b"")
+
+
 def test_the_published_aare_opens_the_association():
     client = Client(ClientSettings(**PUBLISHED))
     client.associate()
