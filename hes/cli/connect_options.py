@@ -136,7 +136,7 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
         "--counter-object",
         type=ObisCode(),
         metavar="OBIS",
-        help=f"Where the public client reads the counter; without it {COUNTER_OBJECT}.",
+        help="Where the public client reads the counter; without it the profile's, or found among 0.0.43.1.x.255.",
     ),
     click.option("--public-client", type=SAP, help=f"Client SAP that reads the counter; without it {PUBLIC_CLIENT}."),
     click.option(
@@ -235,7 +235,7 @@ def _plan(url: str, profile: DeviceProfile | None, credentials: Credentials, opt
         timeout_s=options.timeout or (HDLC_TIMEOUT_S if hdlc else WRAPPER_TIMEOUT_S),
         counter=options.counter,
         counter_object=counter_object or COUNTER_OBJECT,
-        counter_object_given=options.counter_object is not None,
+        counter_object_given=counter_object is not None,
         public_client=PUBLIC_CLIENT if public is None else public,
         hdlc=_hdlc_address(options, settings.server_sap, hdlc=hdlc),
         deviation_sign=1 if profile is None else profile.deviation_sign,

@@ -111,7 +111,7 @@ class _Opener:
     """Opens associations, as often as it takes. Counters that were given go on from one to the next."""
 
     def __init__(self, plan: ConnectPlan, links: Links, entropy: Entropy, tap: FrameTap | None) -> None:
-        self.plan = plan
+        self.plan = self._asked = plan
         self._links, self._entropy, self._tap = links, entropy, tap
         self._counter = plan.counter
 
@@ -119,10 +119,10 @@ class _Opener:
         """The same way to another logical device behind it."""
         if server_sap == self.plan.settings.server_sap:
             return self
-        settings = replace(self.plan.settings, server_sap=server_sap)
-        hdlc = self.plan.hdlc
+        settings = replace(self._asked.settings, server_sap=server_sap)
+        hdlc = self._asked.hdlc
         address = None if hdlc is None else ServerAddress(server_sap, hdlc.lower, hdlc.octets)
-        other = _Opener(replace(self.plan, settings=settings, hdlc=address), self._links, self._entropy, self._tap)
+        other = _Opener(replace(self._asked, settings=settings, hdlc=address), self._links, self._entropy, self._tap)
         other._counter = self._counter
         return other
 
@@ -137,7 +137,8 @@ class _Opener:
     async def associate(self, session: Session) -> Opened:
         counter = None if self._counter is None else self.next_counter
         opened = await open_association(self.plan, session, self._entropy, send_counter=counter)
-        self.plan = replace(self.plan, counter_object=opened.counter_object)  # for the next time, found or not
+        if opened.counter_object is not None:  # for the next time
+            self.plan = replace(self.plan, counter_object=opened.counter_object, counter_object_given=True)
         return opened
 
 

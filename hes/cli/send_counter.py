@@ -1,15 +1,17 @@
 """The invocation counter that a ciphered association begins with: read through the public client, found where it is.
 
 A meter has one counter per security setup (0.0.43.1.e), and the public client is not always told which setup a client
-belongs to. So the object of the plan is read first. Is there none, or is the counter refused, then the setup of that
-client is looked up where the public client may see its association; else the highest counter is taken that it can see:
-too high is good, too low is not. Source: docs/protocols/dlms-roles.md §6; the order is ours [A].
+belongs to. Where it may see the association of that client, the counter is known. Where it may not, and several
+counters differ, the lowest comes first: a counter that is too low is refused, which costs nothing, and one that is too
+high is taken, which a meter never takes back. After a refusal comes the one that the meter names, or the next higher
+one. Source: docs/protocols/dlms-roles.md §6; the order is ours [A].
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from hes.dlms import axdr
@@ -17,6 +19,7 @@ from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION
 from hes.dlms.cosem.object_list import ObjectListElement, object_list_from_value
 from hes.dlms.cosem.security_setup import invocation_counter_name
 from hes.dlms.obis import OBIS_OCTETS, Obis
+from hes.dlms.security import INVOCATION_COUNTER_MAX
 from hes.errors import AccessDenied, RemoteProtocolError
 from hes.protocols.dlms_cosem import DlmsSession
 
@@ -45,6 +48,44 @@ class SendCounter:
         return taken
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One counter object and what stands in it."""
+
+    name: Obis
+    value: int
+
+    @property
+    def used_up(self) -> bool:
+        return self.value + 1 >= INVOCATION_COUNTER_MAX
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenCounters:
+    """The counters that one client may have, lowest first, at least one. certain: it is known to be that one."""
+
+    each: tuple[Seen, ...]
+    certain: bool
+
+    @property
+    def usable(self) -> tuple[Seen, ...]:
+        return tuple(seen for seen in self.each if not seen.used_up)
+
+    @property
+    def differ(self) -> bool:
+        return len({seen.value for seen in self.each}) > 1
+
+    def lowest_from(self, counter: int) -> int | None:
+        """The lowest counter to begin with that is not below `counter`, None where there is none."""
+        return next((seen.value + 1 for seen in self.usable if seen.value + 1 >= counter), None)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, sorted(self.each, key=lambda seen: seen.name)))
+
+
 async def counter_in(session: DlmsSession, counter_object: Obis) -> int:
     """The value of a counter object. Raises AccessDenied where it is refused or holds no counter."""
     value, _ = axdr.decode_value(await session.get(DATA_CLASS, counter_object, 2))
@@ -53,24 +94,28 @@ async def counter_in(session: DlmsSession, counter_object: Obis) -> int:
     return value
 
 
-async def counter_seen(public: DlmsSession, client_sap: int, but: Obis) -> tuple[Obis, int]:
-    """The counter of that client as far as the public client can tell, and its value. but: the one known to be wrong.
+async def counters_seen(public: DlmsSession, client_sap: int, usual: Obis) -> SeenCounters:
+    """What the public client can tell of the counter of that client. usual: the object that most meters have.
 
     public: open, with logical names. Raises AccessDenied where nothing is to be seen.
     """
-    encoded = await public.get(ASSOCIATION_CLASS, CURRENT_ASSOCIATION, OBJECT_LIST)
-    listed = object_list_from_value(axdr.decode_value(encoded)[0])
+    listed = await _listed(public)
     own = await _of_client(public, listed, client_sap)
-    names = [Obis(each.logical_name) for each in listed if _is_counter(each)] if own is None else [own]
-    found: list[tuple[int, Obis]] = []
-    for name in names[:LOOKED_AT_MAX]:
-        if name != but:
-            with suppress(AccessDenied):
-                found.append((await counter_in(public, name), name))
+    if own is not None:
+        with suppress(AccessDenied):
+            return SeenCounters((Seen(own, await counter_in(public, own)),), certain=True)
+    names = [Obis(each.logical_name) for each in listed if _is_counter(each)]
+    refused: AccessDenied | None = None
+    found: list[Seen] = []
+    for name in [usual, *(name for name in names if name != usual)][:LOOKED_AT_MAX]:
+        try:
+            found.append(Seen(name, await counter_in(public, name)))
+        except AccessDenied as error:
+            refused = refused or error
     if not found:
-        raise AccessDenied("the public client sees no other invocation counter.")
-    value, name = max(found)
-    return name, value
+        assert refused is not None
+        raise refused  # it names the object that an operator can look for
+    return SeenCounters(tuple(sorted(found, key=lambda seen: seen.value)), certain=False)
 
 
 async def counter_of_setup(session: DlmsSession) -> Obis | None:
@@ -78,6 +123,15 @@ async def counter_of_setup(session: DlmsSession) -> Obis | None:
     if session.client.settings.short_names:
         return None
     return await _setup_counter(session, CURRENT_ASSOCIATION)
+
+
+async def _listed(public: DlmsSession) -> list[ObjectListElement]:
+    """The objects of the public client; none where it may not read the list."""
+    try:
+        encoded = await public.get(ASSOCIATION_CLASS, CURRENT_ASSOCIATION, OBJECT_LIST)
+        return object_list_from_value(axdr.decode_value(encoded)[0])
+    except (AccessDenied, RemoteProtocolError):
+        return []
 
 
 async def _of_client(public: DlmsSession, listed: Sequence[ObjectListElement], client_sap: int) -> Obis | None:

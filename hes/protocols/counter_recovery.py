@@ -5,8 +5,9 @@ A meter then refuses the ciphered AARQ: either with an exception that names the 
 that could mean anything of keys and counters. In that case the counter object is read through the public client.
 
 Safe by three rules. Our counter only ever moves up, so that none is used twice whatever a meter or somebody in between
-says. It moves at most once per opening, so that a liar causes one more attempt and no endless chase. And it moves no
-further than JUMP_MAX at a time, so that nobody uses up a key by naming a counter near its end: then a person decides.
+says. It moves at most `moves_max` times per opening, once unless the caller knows of several counters, so that a liar
+causes one more attempt and no endless chase. And it moves no further than JUMP_MAX at a time, so that nobody uses up a
+key by naming a counter near its end: then a person decides.
 
 Source: docs/protocols/dlms-roles.md §6; the rules are ours [A].
 """
@@ -42,13 +43,14 @@ class CounterRecovery:
     """What recovery needs of its caller.
 
     next_counter: the next counter that would be sent. move_up: go on at least at this one, durably. read_expected: asks
-    the meter through the public client; None where there is none.
+    the meter through the public client; None where there is none. moves_max: how often the counter may move.
     """
 
     next_counter: Callable[[], int]
     move_up: Callable[[int], Awaitable[None]]
     read_expected: Callable[[], Awaitable[int]] | None = None
     jump_max: int = JUMP_MAX
+    moves_max: int = 1
 
 
 async def open_recovering(make: Callable[[], DlmsSession], recovery: CounterRecovery) -> DlmsSession:
@@ -56,27 +58,33 @@ async def open_recovering(make: Callable[[], DlmsSession], recovery: CounterReco
 
     Raises what `DlmsSession.open` raises when the counter was not why, or when it was of no use to move it.
     """
-    session = make()
-    try:
-        await session.open()
-    except AccessDenied as refusal:
-        expected = await _expected(refusal, recovery)
-        ours = recovery.next_counter()
-        if expected is None or expected <= ours:
-            raise
-        if expected - ours > recovery.jump_max or expected > CEILING:
-            raise CounterJumpRefused(
-                f"the meter expects invocation counter {expected}, ours is {ours}: too far to follow unasked; "
-                "set the counter by hand or change the key.",
-                expected=expected,
-                ours=ours,
-            ) from refusal
-        await recovery.move_up(expected)
-    else:
-        return session
+    for _ in range(recovery.moves_max):
+        session = make()
+        try:
+            await session.open()
+        except AccessDenied as refusal:
+            await _move(refusal, recovery)
+        else:
+            return session
     session = make()
     await session.open()
     return session
+
+
+async def _move(refusal: AccessDenied, recovery: CounterRecovery) -> None:
+    """Go on where the meter wants it. Raises the refusal when the counter was not why, or when it cannot move."""
+    expected = await _expected(refusal, recovery)
+    ours = recovery.next_counter()
+    if expected is None or expected < ours:  # the next one that we would send may be the one that it wants
+        raise refusal
+    if expected - ours > recovery.jump_max or expected > CEILING:
+        raise CounterJumpRefused(
+            f"the meter expects invocation counter {expected}, ours is {ours}: too far to follow unasked; "
+            "set the counter by hand or change the key.",
+            expected=expected,
+            ours=ours,
+        ) from refusal
+    await recovery.move_up(expected)
 
 
 async def _expected(refusal: AccessDenied, recovery: CounterRecovery) -> int | None:

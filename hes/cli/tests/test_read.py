@@ -127,7 +127,7 @@ def test_a_range_may_be_given_with_a_zone_and_with_one_end(meter: MeterOnTcp) ->
 
 def test_gmac_reads_the_counter_through_the_public_client_first(meter: MeterOnTcp) -> None:
     meter.meter.security.advance_receive_counter(0, 5000)
-    done = run(meter, *GMAC, "--trace", "1.0.1.8.0.255")
+    done = run(meter, *GMAC, "--counter-object", "0.0.43.1.0.255", "--trace", "1.0.1.8.0.255")
     assert done.return_value == 0
     assert "0.0.43.1.0.255" in done.stderr
     assert "invocation counter: 5001" in done.stderr

@@ -22,9 +22,11 @@ from hes.cli.read_output import outcome_lines
 from hes.cli.read_plan import ReadPlan
 from hes.cli.tests.meter_on_tcp import MeterOnTcp
 from hes.dlms.obis import Obis
+from hes.dlms.security import INVOCATION_COUNTER_MAX
 from hes.dlms.tests import bench_meter, published
 from hes.dlms.tests.bench_meter import PROTECTED_HLS, READER
 from hes.entropy import SystemEntropy
+from hes.errors import ConfigError
 from hes.links.registry import Links
 
 OF_READ = ("url", "objects", "first", "last", "as_json")
@@ -170,7 +172,7 @@ def test_a_refusal_that_does_not_name_the_counter_has_the_others_looked_at() -> 
         given = run(meter.url, *strict("--counter-object", "0.0.43.1.0.255"))
     assert done.return_value == 0, done.exception
     assert "with --counter-object 0.0.43.1.1.255" in done.stderr
-    assert "cannot open what we sent" in message(given), "a counter object that was asked for is the only one"
+    assert "cannot open what client 5 sent" in message(given), "a counter object that was asked for is the only one"
 
 
 def test_a_meter_without_the_usual_counter_object_is_asked_for_another() -> None:
@@ -182,11 +184,69 @@ def test_a_meter_without_the_usual_counter_object_is_asked_for_another() -> None
     assert "0.0.43.1.0.255 could not be read by client 16" in message(given)
 
 
+def test_the_counter_of_another_setup_is_not_burned_into_this_one() -> None:
+    with MeterOnTcp() as meter:
+        meter.meter.security.advance_receive_counter(0, 1 << 20)
+        meter.meter.security.advance_receive_counter(1, 46)
+        done = run(meter.url, *strict())
+        assert done.return_value == 0, done.exception
+        assert meter.meter.security.receive_counter(1) < 60
+    assert "client 5 counts in 0.0.43.1.1.255: with --counter-object 0.0.43.1.1.255" in done.stderr
+    assert f"0.0.43.1.0.255 = {1 << 20}, 0.0.43.1.1.255 = 46" in done.stderr
+
+
+def test_the_next_higher_counter_is_tried_where_the_meter_names_none() -> None:
+    with ShyMeter() as meter:
+        meter.meter.security.advance_receive_counter(0, 46)
+        meter.meter.security.advance_receive_counter(1, 700)
+        assert run(meter.url, *strict()).return_value == 0
+        assert 700 < meter.meter.security.receive_counter(1) < 720
+
+
+def test_a_counter_of_another_setup_that_has_run_out_is_in_nobodys_way() -> None:
+    with MeterOnTcp() as meter:
+        meter.meter.security.advance_receive_counter(0, INVOCATION_COUNTER_MAX)
+        meter.meter.security.advance_receive_counter(1, 46)
+        done = run(meter.url, *strict())
+        said = message(run(meter.url, *strict("--counter-object", "0.0.43.1.0.255")))
+    assert done.return_value == 0, done.exception
+    assert said == (
+        f"the invocation counter 0.0.43.1.0.255 stands at {INVOCATION_COUNTER_MAX} and has run out: "
+        "the keys of client 5 must be changed."
+    )
+
+
+@pytest.mark.parametrize("value", [1 << 30, INVOCATION_COUNTER_MAX])
+def test_a_counter_that_may_be_anothers_and_is_far_ahead_is_left_to_a_person(value: int) -> None:
+    with MeterOnTcp() as meter:
+        for setup in (0, 1):
+            meter.meter.security.advance_receive_counter(setup, value)
+        done = run(meter.url, *strict())
+        assert meter.meter.security.receive_counter(1) == value
+    assert isinstance(done.exception, ConfigError)
+    assert f"stands at {value}" in message(done)
+    assert "say --counter-object" in message(done)
+
+
 def test_a_counter_that_is_far_ahead_is_left_to_a_person() -> None:
     with MeterOnTcp() as meter:
         meter.meter.security.advance_receive_counter(1, 1 << 30)
         said = message(run(meter.url, *strict()))
-    assert f"say --counter {1 << 30} if you trust it" in said
+    assert f"the meter wants invocation counter {1 << 30} from client 5" in said
+    assert f"say --counter {1 << 30} or --counter-object 0.0.43.1.1.255 if you trust it" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        (("--protection", "auth"), "check whether the meter wants more than --protection auth, --key and --auth-key"),
+        (("--counter", "90"), "check --key and --auth-key, --counter, --system-title"),
+    ],
+)
+def test_a_refusal_of_keys_names_what_else_may_be_meant(options: tuple[str, ...], cause: str) -> None:
+    with MeterOnTcp() as meter:
+        said = message(run(meter.url, *strict("--auth-key", "00" * 16, *options)))
+    assert cause in said
 
 
 def test_an_interrupted_read_releases_the_association_and_gives_what_it_has() -> None:

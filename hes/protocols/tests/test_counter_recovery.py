@@ -61,7 +61,7 @@ class Bench:
         return self.next - 1
 
     async def move_up(self, lowest):
-        assert lowest > self.next
+        assert lowest >= self.next
         self.next = lowest
 
     async def read_expected(self):
@@ -92,6 +92,12 @@ def test_the_counter_that_the_exception_names_is_taken():
     assert bench.open()
     assert bench.next == 5000 + 4  # AARQ, proof, pass 3, GET
     assert bm.PUBLIC not in bench.asked
+
+
+def test_a_meter_that_wants_the_very_next_counter_gets_it():
+    bench = Bench(ours=10, expected=11)
+    assert bench.open()
+    assert bench.next == 11 + 4
 
 
 def test_a_meter_that_only_says_it_cannot_decipher_is_asked_through_the_public_client():
