@@ -17,6 +17,8 @@ from typing import Any
 
 from hes.dlms import apdu, axdr
 from hes.dlms.data import Data
+from hes.dlms.inspect.conversation import Conversation
+from hes.dlms.inspect.hiding import shown_hex
 from hes.errors import RemoteProtocolError
 from scenarios.evidence import Entry, Evidence
 
@@ -139,7 +141,8 @@ def _told(entry: Entry) -> tuple[bool, bytes]:
 def _text(entry: Entry | None) -> str:
     if entry is None:
         return ""
-    return f"{'to' if entry.to_device else 'from'} the meter {entry.octets.hex()}"
+    shown = shown_hex(entry.octets, Conversation().inspect_apdu(entry.octets))
+    return f"{'to' if entry.to_device else 'from'} the meter {shown}"
 
 
 def _shape(entry: Entry) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from hes.cli.secrets import TITLE, key_option, secrets_option
 from hes.devices import profiles
 from hes.devices.secrets_file import DeviceSecrets, Secrets
 from hes.dlms.inspect.brief import brief
+from hes.dlms.inspect.hiding import hidden_places, shown_hex, undecoded_hex
 from hes.dlms.inspect.knowledge import Knowledge
 from hes.dlms.inspect.node import Node, fault, render_text, to_json
 from hes.dlms.inspect.sealed_nodes import InspectorKeys
@@ -92,7 +93,7 @@ def decode(
     Frames of one conversation are read together: answers are labelled with what was asked, blocks are put together,
     and ciphered APDUs are opened when the keys are given: --key and --auth-key for any device, or --secrets with keys
     by system title, as `amiloop run` writes them to test-secrets.toml. What no key opens is shown as sealed. Passwords
-    and keys in the octets are not shown.
+    and keys are shown nowhere; in hex each of their octets is **.
 
     Ends with status 1 when nothing in FILE is recognised (of binary octets: when no frame is valid), and with --strict
     when anything is invalid.
@@ -170,7 +171,7 @@ def _decoded(
                 totals.leave(inspectors.popitem(last=False)[1].conversation)
         if heard.is_cut:
             totals.cut += 1
-            yield heard, Node(label="frame", value="only its beginning is in the trace", length=len(heard.octets))
+            yield heard, _beginning(heard.octets)
             continue
         is_frame = heard.is_frame or starts_hdlc(heard.octets)  # HDLC says what is wrong with it
         if is_frame:
@@ -185,7 +186,13 @@ def _decoded(
 
 def _no_frame(octets: bytes) -> Node:
     found = fault("no frame starts here", 0, len(octets))
-    return Node(label="octets", value=octets.hex(), length=len(octets), children=(found,))
+    return Node(label="octets", value=undecoded_hex(octets), length=len(octets), children=(found,))
+
+
+def _beginning(octets: bytes) -> Node:
+    """A frame that a trace cut short: seen apart, it is no part of its conversation."""
+    hidden = tuple(hidden_places(FrameInspector().inspect(octets)))
+    return Node(label="frame", value="only its beginning is in the trace", length=len(octets), hidden=hidden)
 
 
 def _print_text(decoded: Iterator[tuple[Heard, Node]], *, items_max: int | None, offsets: bool, octets: bool) -> None:
@@ -198,7 +205,7 @@ def _print_text(decoded: Iterator[tuple[Heard, Node]], *, items_max: int | None,
         words = [f"#{number}", heard.time, heard.way, size, heard.note and f"({heard.note})"]
         click.echo("  ".join(word for word in words if word))
         if octets:
-            click.echo(f"  {heard.octets.hex(' ')}")
+            click.echo(f"  {shown_hex(heard.octets, node, ' ')}")
         tree = render_text(node, items_max=items_max, offsets=offsets)
         click.echo("".join(f"  {line}\n" for line in tree.splitlines()))
 
@@ -227,4 +234,4 @@ def _print_json(decoded: Iterator[tuple[Heard, Node]], kind: str, notes: tuple[s
 def _frame_json(number: int, heard: Heard, node: Node) -> dict[str, Any]:
     said = {"session": heard.session, "way": heard.way, "time": heard.time, "note": heard.note}
     body: dict[str, Any] = {"number": number} | {name: value for name, value in said.items() if value}
-    return body | {"octets": heard.octets.hex(), "tree": to_json(node)}
+    return body | {"octets": shown_hex(heard.octets, node), "tree": to_json(node)}

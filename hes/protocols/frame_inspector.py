@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hes.dlms.inspect.conversation import Conversation
+from hes.dlms.inspect.hiding import undecoded_hex
 from hes.dlms.inspect.knowledge import Knowledge
 from hes.dlms.inspect.node import Node, fault_of
 from hes.dlms.inspect.sealed_nodes import InspectorKeys
@@ -87,7 +88,8 @@ def qgdw376_node(octets: bytes) -> Node:
     try:
         frame = qgdw376.decode(octets)
     except RemoteProtocolError as error:
-        return Node(label="Q/GDW 376.1", length=len(octets), plain=octets.hex(), children=(fault_of(error, 0),))
+        found = (fault_of(error, 0),)
+        return Node(label="Q/GDW 376.1", length=len(octets), plain=undecoded_hex(octets), children=found)
     way = "from" if frame.is_uplink else "to"
     held = {"terminal": str(frame.terminal), "uplink": frame.is_uplink, "afn": frame.afn, "pseq": frame.pseq}
     return Node(
@@ -174,9 +176,10 @@ def _units(frame: Qgdw376Frame) -> Iterator[Node]:
     yield Node(label="data unit", value=f"{where} {named}", plain=held, offset=_DATA_AT, length=_UNIT_OCTETS)
     data = units[_UNIT_OCTETS:]
     if data:
-        text = _clock_text(frame) or data.hex()
+        shown = undecoded_hex(data)
+        text = _clock_text(frame) or shown
         place = _DATA_AT + _UNIT_OCTETS
-        yield Node(label="data", value=text, plain=data.hex(), offset=place, length=len(data))
+        yield Node(label="data", value=text, plain=shown, offset=place, length=len(data))
 
 
 def _named(afn: int, function: int) -> str:

@@ -9,7 +9,8 @@ from typing import Final
 
 from hes.clock import utc
 from hes.dlms.inspect.conversation import Conversation
-from hes.dlms.inspect.node import render_text
+from hes.dlms.inspect.hiding import shown_hex
+from hes.dlms.inspect.node import Node, render_text
 from hes.protocols.frame_inspector import FrameInspector
 from hes.reports import page
 from hes.reports.page import text
@@ -142,16 +143,17 @@ def _row(entry: Entry, frames: FrameInspector, inside: dict[str, Conversation]) 
     source = f"<td>{text(entry.source)}</td>"
     if entry.kind == "apdu":
         node = inside.setdefault(entry.source, Conversation()).inspect_apdu(entry.octets)
-        said = _details(apdu_summary(entry.octets), render_text(node, items_max=ITEMS_SHOWN), entry.octets)
+        said = _details(apdu_summary(entry.octets), node, entry.octets)
         return f'<tr class="apdu">{time}{arrow}{source}<td>{said}</td></tr>'
     note = f" ({entry.note})" if entry.note else ""
-    tree = render_text(frames.inspect(entry.octets), items_max=ITEMS_SHOWN)
-    said = _details(f"{len(entry.octets)} octets: {summary(entry.octets)}{note}", tree, entry.octets)
+    node = frames.inspect(entry.octets)
+    said = _details(f"{len(entry.octets)} octets: {summary(entry.octets)}{note}", node, entry.octets)
     return f'<tr class="frame">{time}{arrow}{source}<td>{said}</td></tr>'
 
 
-def _details(line: str, tree: str, octets: bytes) -> str:
-    shown = octets[:HEX_OCTETS_SHOWN].hex(" ")
+def _details(line: str, node: Node, octets: bytes) -> str:
+    tree = render_text(node, items_max=ITEMS_SHOWN)
+    shown = shown_hex(octets[:HEX_OCTETS_SHOWN], node, " ")
     more = f" ... {len(octets) - HEX_OCTETS_SHOWN} more octets" if len(octets) > HEX_OCTETS_SHOWN else ""
     return (
         f'<details><summary>{text(line)}</summary><pre>{text(tree)}</pre><pre class="hex">{shown}{more}</pre></details>'

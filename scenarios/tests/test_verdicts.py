@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hes.dlms import acse
+from hes.dlms.acse import Aarq
 from hes.errors import ConfigError
 from hes.trace.capture_reader import read_capture
 from scenarios import folder
@@ -160,6 +162,16 @@ def test_the_page_stands_alone_and_holds_the_decoded_frames_of_each_step(ended: 
     faults = [line for line in page.splitlines() if "!! " in line]
     assert [line.strip() for line in faults if "the authentication tag is wrong" not in line] == []
     assert len(faults) == 1, "the one association with a wrong key"
+
+
+def test_the_page_holds_no_password(ended: Run) -> None:
+    page = (ended.folder / "result.html").read_text(encoding="utf-8").replace(" ", "")
+    said = folder.read_frames(ended.folder / "frames" / "test_every_end--test_that_passes.jsonl").apdus()
+    passwords = [found.authentication_value for found in map(acse.decode, (said[0].octets,)) if isinstance(found, Aarq)]
+    assert len(passwords) == 1
+    assert passwords[0]
+    assert passwords[0].hex() not in page
+    assert "**" * len(passwords[0]) in page
 
 
 def test_hashes_are_those_of_the_files(ended: Run) -> None:

@@ -355,6 +355,19 @@ def test_octets_and_offsets_are_shown_when_asked_for() -> None:
     assert "3+9" in done.stdout
 
 
+@pytest.mark.parametrize("options", [("--json",), ("--octets",), ("--octets", "--offsets"), ("--brief",)])
+def test_no_output_holds_a_password(options: tuple[str, ...]) -> None:
+    password = b"hush, not a word".hex()
+    aarq = f"603ea1090607608574050801018a0207808b0760857405080201ac128010{password}be10040e01000000065f1f0400007e1fffff"
+    trace = f"2024-12-15T12:30:00Z 07310001 > 900 AARQ | {aarq}..\n"  # cut short
+    forms = (f"0001001000010040{aarq}\n{aarq}\n", trace, bytes.fromhex(f"7ea01355{aarq}5555"))
+    for form in forms:
+        done = run("-", *options, stdin=form if isinstance(form, bytes) else form.encode())
+        said = (done.stdout + done.stderr).replace(" ", "")
+        assert password not in said
+        assert "--brief" in options or "**" in said
+
+
 def test_strict_ends_with_a_failed_verdict_when_something_is_invalid() -> None:
     broken = CLOCK_ANSWER[:-2].encode()
     assert run("-", stdin=broken).return_value is None

@@ -6,7 +6,9 @@ whether the whole is an APDU that the head-end accepts is asked of `hes.dlms.acs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from hes.dlms import acse, ber
@@ -20,7 +22,7 @@ from hes.dlms.codes import (
 )
 from hes.dlms.inspect.apdu_nodes import Inspected, apdu_name
 from hes.dlms.inspect.meanings import CONTEXT_WORDS, MECHANISM_WORDS
-from hes.dlms.inspect.node import Node, fault_of, faults
+from hes.dlms.inspect.node import Node, Place, fault_of, faults
 from hes.dlms.inspect.noting_reader import code_text
 from hes.errors import RemoteProtocolError
 
@@ -28,19 +30,26 @@ Inside = Callable[[bytes, int], Node]
 """Makes the node of the xDLMS APDU in the user information: its octets, and where they start."""
 
 _USER_INFORMATION: Final = 0xBE
+_AUTHENTICATION_VALUE: Final = 0xAC
+# in an AARQ that is cut or damaged: an authentication value, or an initiate-request with a dedicated key
+_SECRETS_BEGIN: Final = re.compile(rb"\xac|\x01\x01[\x10\x20]")
+_TAG_AND_LENGTH_OCTETS: Final = 2
 Reading = tuple[str, Any]
 
 
 def acse_node(octets: bytes, inside: Inside, *, base: int = 0) -> Inspected:
     """An AARQ, AARE, RLRQ or RLRE. inside: see Inside."""
     children: list[Node] = []
+    start = _TAG_AND_LENGTH_OCTETS
     try:
         _, start, end = ber.read(octets, 0, len(octets))
         while start < end:
             child, start = _field(octets, start, end, base, inside)
             children.append(child)
-    except RemoteProtocolError as error:
-        children.append(fault_of(error, base))
+    except RemoteProtocolError as error:  # the password may stand in what could not be read
+        secret = _SECRETS_BEGIN.search(octets, start) if octets[0] == ApduTag.AARQ else None
+        hidden = ((base + secret.start(), base + len(octets)),) if secret is not None else ()
+        children.append(replace(fault_of(error, base), hidden=hidden))
     value = None
     try:
         value = acse.decode(octets)
@@ -54,6 +63,7 @@ def acse_node(octets: bytes, inside: Inside, *, base: int = 0) -> Inspected:
 def _field(octets: bytes, offset: int, end: int, base: int, inside: Inside) -> tuple[Node, int]:
     """The field at `offset` and the offset behind it. Raises RemoteProtocolError when that cannot be known."""
     tag, start, field_end = ber.read(octets, offset, end)
+    hidden: tuple[Place, ...] = ()
     label, read = FIELDS[octets[0]].get(tag, (f"field {tag:02X}", _hex))
     place, length = base + offset, field_end - offset
     try:
@@ -63,8 +73,12 @@ def _field(octets: bytes, offset: int, end: int, base: int, inside: Inside) -> t
             return Node(label=label, offset=place, length=length, children=(child,)), field_end
         text, plain = read(octets, start, field_end)
     except RemoteProtocolError as error:
-        return Node(label=label, offset=place, length=length, children=(fault_of(error, base, start),)), field_end
-    return Node(label=label, value=text, plain=plain, offset=place, length=length), field_end
+        found = (fault_of(error, base, start),)
+        hidden = ((base + start, base + field_end),) if read is _authentication else ()
+        return Node(label=label, offset=place, length=length, children=found, hidden=hidden), field_end
+    if read is _authentication and plain is None:
+        hidden = ((base + field_end - _password_octets(octets, start, field_end), base + field_end),)
+    return Node(label=label, value=text, plain=plain, offset=place, length=length, hidden=hidden), field_end
 
 
 # what a field holds: (octets, start, end of the contents) -> text and plain value
@@ -138,6 +152,11 @@ def _authentication(octets: bytes, start: int, end: int) -> Reading:
     return f"password of {inner_end - inner} octets (not shown)", None
 
 
+def _password_octets(octets: bytes, start: int, end: int) -> int:
+    inner, inner_end = ber.read_only(octets, start, end, 0x80, "authentication value")
+    return inner_end - inner
+
+
 def _high_level(octets: bytes) -> bool:
     tags = {ApduTag.AARQ: 0x8B, ApduTag.AARE: 0x89}
     _, offset, end = ber.read(octets, 0, len(octets))
@@ -174,7 +193,7 @@ FIELDS: Final[dict[int, dict[int, Field]]] = {
         0xA9: ("calling AE invocation id (user id)", _number),
         0x8A: ("ACSE requirements", _requirements),
         0x8B: ("mechanism", _mechanism),
-        0xAC: ("authentication value", _authentication),
+        _AUTHENTICATION_VALUE: ("authentication value", _authentication),
         0xBD: ("implementation information", _hex),
         _USER_INFORMATION: ("user information", _hex),
     },

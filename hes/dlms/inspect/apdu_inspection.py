@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from hes.dlms import apdu as apdus
-from hes.dlms import initiate
+from hes.dlms import axdr, initiate
 from hes.dlms.acse import Aare, Aarq
 from hes.dlms.codes import ApduTag, DataAccessResult
 from hes.dlms.inspect.acse_nodes import acse_node
@@ -20,6 +20,7 @@ from hes.dlms.inspect.apdu_nodes import INITIATE_TAGS, Inspected, apdu_name, ini
 from hes.dlms.inspect.data_nodes import octets_as_date_time
 from hes.dlms.inspect.general_nodes import head_nodes as general_head_nodes
 from hes.dlms.inspect.general_nodes import signature_node
+from hes.dlms.inspect.hiding import hidden_places, holds_secret, masked_hex
 from hes.dlms.inspect.knowledge import BUFFER, Knowledge
 from hes.dlms.inspect.long_transfers import GeneralBlocks, Outcome, Transfers, note_node
 from hes.dlms.inspect.meanings import Subject, exception_text, subject_code
@@ -27,7 +28,16 @@ from hes.dlms.inspect.node import Node, fault, fault_of
 from hes.dlms.inspect.noting_reader import UNKNOWN_NAME
 from hes.dlms.inspect.push_nodes import with_list, with_names
 from hes.dlms.inspect.requests import ANSWERS, REFUSALS, RESPONSES, Asked, Requests
-from hes.dlms.inspect.sealed_nodes import InspectorKeys, head_nodes, is_sealed, open_sealed, take_apart
+from hes.dlms.inspect.sealed_nodes import (
+    CONTENT,
+    InspectorKeys,
+    Sealed,
+    head_nodes,
+    is_sealed,
+    open_sealed,
+    take_apart,
+)
+from hes.dlms.security import SecurityControl
 from hes.dlms.security.general import read_general_signing
 from hes.dlms.selective_access import CaptureObject, EntrySelection, RangeSelection
 from hes.dlms.selective_access import decode as decode_selection
@@ -109,6 +119,25 @@ class ApduInspection:
             return self._initiate(octets, base)
         return self._xdlms(octets, base)
 
+    def may_hide(self, begun: bytes) -> bool:
+        """Whether the APDU that begins with these octets may hold a secret. Changes nothing.
+
+        For pieces of an APDU: a secret in them is known by its place only once the APDU is whole.
+        """
+        if not begun:
+            return False
+        tag = begun[0]
+        if tag == ApduTag.GENERAL_SIGNING:
+            return True
+        if is_sealed(tag):
+            return not _begins_encrypted(begun)
+        if tag in _ACSE or tag in INITIATE_TAGS:
+            return tag not in RESPONSES
+        asked = self.memory.requests.first(begun)
+        named = xdlms_node(begun, known=self.memory.known).subjects
+        subjects = named or (asked.subjects if asked is not None else ())
+        return any(holds_secret(self.memory.known.shape(subject)) for subject in subjects)
+
     # associations
 
     def _acse(self, octets: bytes, base: int) -> Node:
@@ -145,9 +174,16 @@ class ApduInspection:
         if found.device or found.is_proof:
             memory.device, memory.opened = found.device or memory.device, True
         if found.reason is not None:
+            if not sealed.control.encrypted:  # seen apart: what is not proven teaches nothing
+                apart = ApduInspection(AssociationMemory(known=memory.known.copy()), self.keys)
+                inner = apart.node(sealed.content, 0)
+                children = [_without_secrets(child, sealed, inner) for child in children]
             children.append(found.reason)
         elif found.plaintext:
-            children.append(replace(self.node(found.plaintext, 0), space="offsets from its own start: deciphered"))
+            inner = self.node(found.plaintext, 0)
+            if not sealed.control.encrypted:
+                children = [_without_secrets(child, sealed, inner) for child in children]
+            children.append(replace(inner, space="offsets from its own start: deciphered"))
         return Node(label=name, offset=base, length=len(octets), children=tuple(children))
 
     def _signed(self, octets: bytes, base: int) -> Node:
@@ -167,8 +203,10 @@ class ApduInspection:
 
     def _xdlms(self, octets: bytes, base: int) -> Node:
         tag, memory = octets[0], self.memory
-        asked = self._answered(octets) if tag in RESPONSES or tag in REFUSALS else None
-        subjects = asked.subjects if asked is not None else ()
+        is_answer = tag in RESPONSES or tag in REFUSALS
+        asked = self._answered(octets) if is_answer else None
+        about = asked if is_answer else memory.requests.first(octets)  # a later block names nothing
+        subjects = about.subjects if about is not None else ()
         columns = asked.columns if asked is not None else ()
         inspected = xdlms_node(octets, base=base, asked=subjects, known=memory.known, selected=columns)
         value = inspected.value
@@ -220,7 +258,12 @@ class ApduInspection:
         return _repeats_node(self.memory.requests.ask(asked))
 
     def _general_block(self, block: apdus.GeneralBlock, node: Node) -> Node:
-        outcome = self.memory.side(self.sender).take(block)
+        side = self.memory.side(self.sender)
+        outcome = side.take(block)
+        if block.number == 1 and block.data:
+            side.hides = self.may_hide(block.data)
+        if side.hides:
+            node = replace(node, children=tuple(map(_hidden_block, node.children)))
         for sender, other in self.memory.general.items():
             wanted = other.acknowledged(block.acknowledged) if sender != self.sender and not block.streaming else ""
             node = _with_last(node, note_node(wanted) if wanted else None)
@@ -237,6 +280,40 @@ class ApduInspection:
 def _unopened(octets: bytes, base: int) -> Node:
     """User information that is not looked into."""
     return Node(label="user information", offset=base, length=len(octets))
+
+
+def _without_secrets(child: Node, sealed: Sealed, inner: Node) -> Node:
+    """A part of the head of an APDU that is not encrypted; the content hides what the APDU in it, `inner`, hides."""
+    places = list(hidden_places(inner))
+    if child.label != CONTENT or not places:
+        return child
+    if sealed.control.compressed:
+        places = [(0, child.length)]
+    hidden = tuple((child.offset + start, child.offset + end) for start, end in places)
+    content = bytes.fromhex(child.plain)
+    return replace(child, plain=masked_hex(content, places), hidden=hidden)
+
+
+def _hidden_block(child: Node) -> Node:
+    if child.label != "block data":
+        return child
+    end = child.offset + child.length
+    return replace(child, plain=None, hidden=((child.offset, end),))
+
+
+def _begins_encrypted(begun: bytes) -> bool:
+    """Whether a protected APDU that begins so is surely encrypted."""
+    if begun[0] == ApduTag.GENERAL_CIPHERING:
+        return False
+    try:
+        start = 1
+        if begun[0] in (ApduTag.GENERAL_GLO_CIPHERING, ApduTag.GENERAL_DED_CIPHERING):
+            count, start = axdr.decode_length(begun, start)
+            start += count
+        _, start = axdr.decode_length(begun, start)
+        return SecurityControl(begun[start]).encrypted
+    except (RemoteProtocolError, IndexError):
+        return False
 
 
 def _with_first(node: Node, child: Node | None) -> Node:

@@ -98,7 +98,10 @@ def initiate_node(octets: bytes, *, base: int = 0) -> Inspected:
     try:
         value = initiate.decode(octets)
     except RemoteProtocolError as error:
-        return Inspected(Node(label=label, offset=base, length=length, children=(fault_of(error, base),)))
+        has_key = octets[0] == ApduTag.INITIATE_REQUEST and octets[1:2] != b"\x00"
+        hidden = ((base + 2, base + length),) if has_key else ()
+        found = (fault_of(error, base),)
+        return Inspected(Node(label=label, offset=base, length=length, children=found, hidden=hidden))
     if isinstance(value, initiate.InitiateRequest):
         children = tuple(_request_nodes(value, octets, base))
     else:
@@ -110,7 +113,13 @@ def initiate_node(octets: bytes, *, base: int = 0) -> Inspected:
 def _request_nodes(value: initiate.InitiateRequest, octets: bytes, base: int) -> Iterator[Node]:
     if value.dedicated_key:
         count = len(value.dedicated_key)
-        yield Node(label="dedicated key", value=f"{count} octets (not shown)", offset=base + 2, length=1 + count)
+        yield Node(
+            label="dedicated key",
+            value=f"{count} octets (not shown)",
+            offset=base + 2,
+            length=1 + count,
+            hidden=((base + 3, base + 3 + count),),
+        )
     if not value.response_allowed:
         yield Node(label="response allowed", value="false", plain=False, offset=base)
     yield from _agreement_nodes(value, octets, base, behind_octets=2)

@@ -36,7 +36,7 @@ class Conversation:
         self._associations: dict[tuple[int, int, bytes], AssociationMemory] = {}
         self._forgotten = Requests()
         self._place = self._sender = ""
-        self._hdlc = HdlcInspector(self._hdlc_apdu)
+        self._hdlc = HdlcInspector(self._hdlc_apdu, self._hdlc_hides)
         self.apdus = 0
         """Whole APDUs seen so far, valid or not; those inside others are not counted."""
 
@@ -118,6 +118,12 @@ class Conversation:
         """An APDU out of an HDLC frame, or of several; the addresses as they stand keep associations apart."""
         source, destination = int.from_bytes(frame.source, "big"), int.from_bytes(frame.destination, "big")
         return self.inspect_apdu(octets, source=source, destination=destination, base=base)
+
+    def _hdlc_hides(self, begun: bytes, frame: Frame) -> bool:
+        source, destination = int.from_bytes(frame.source, "big"), int.from_bytes(frame.destination, "big")
+        low, high = sorted((source, destination))
+        memory = self._associations.get((low, high, b"")) or AssociationMemory(known=self._known.copy())
+        return ApduInspection(memory, self._keys).may_hide(begun)
 
     def _association(self, source: int, destination: int, address: bytes) -> AssociationMemory:
         low, high = sorted((source, destination))

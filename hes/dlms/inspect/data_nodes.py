@@ -25,6 +25,7 @@ _NUMBERS: Final = frozenset(
         Tag.LONG64, Tag.LONG64_UNSIGNED, Tag.ENUM,
     }
 )  # fmt: skip
+_HEAD_OCTETS: Final = 2  # tag and length, or tag and the first octet: of a secret these may be seen
 _SPOKEN: Final = frozenset({Tag.OCTET_STRING, Tag.BIT_STRING})
 # an octet-string of 12 is shown as a date-time when its year is one that a meter can have lived in, or a wildcard
 _YEARS: Final = range(1990, 2101)
@@ -60,7 +61,16 @@ def value_node(data: Data, label: str, shape: Shape = ANYTHING, *, offset: int =
             children.append(value_node(element, inner_label, inner_shape, offset=offset, length=length))
         return _container(data.tag, label, offset, length, children)
     text, plain = describe(data, shape)
-    return Node(label=label, value=text, type_name=tag_name(data.tag), plain=plain, offset=offset, length=length)
+    hidden = ((offset + _HEAD_OCTETS, offset + length),) if shape.is_secret else ()
+    return Node(
+        label=label,
+        value=text,
+        type_name=tag_name(data.tag),
+        plain=plain,
+        offset=offset,
+        length=length,
+        hidden=hidden,
+    )
 
 
 def describe(data: Data, shape: Shape = ANYTHING) -> tuple[str, Any]:
@@ -105,7 +115,7 @@ def _walk(octets: bytes, offset: int, label: str, shape: Shape, base: int, depth
             raise RemoteProtocolError(f"data nested deeper than {axdr.DEPTH_MAX}", octet_offset=offset)
         count, position = axdr.decode_length(octets, offset + 1)
     except RemoteProtocolError as error:
-        raise _Stop(_faulty(label, octets, offset, base, [], error)) from error
+        raise _Stop(_faulty(label, octets, offset, base, shape, error)) from error
     kind = Tag(tag)
     children: list[Node] = []
     for index in range(count):
@@ -123,19 +133,20 @@ def _leaf(octets: bytes, offset: int, label: str, shape: Shape, base: int) -> tu
     try:
         data, end = axdr.decode(octets, offset)
     except RemoteProtocolError as error:
-        raise _Stop(_faulty(label, octets, offset, base, [], error)) from error
+        raise _Stop(_faulty(label, octets, offset, base, shape, error)) from error
     return value_node(data, label, shape, offset=base + offset, length=end - offset), end
 
 
-def _faulty(
-    label: str, octets: bytes, offset: int, base: int, children: list[Node], error: RemoteProtocolError
-) -> Node:
-    found = (*children, fault_of(error, base, offset))
-    return Node(label=label, offset=base + offset, length=len(octets) - offset, children=found)
+def _faulty(label: str, octets: bytes, offset: int, base: int, shape: Shape, error: RemoteProtocolError) -> Node:
+    place, length = base + offset, len(octets) - offset
+    hidden = ((place, place + length),) if shape.is_secret else ()
+    return Node(label=label, offset=place, length=length, children=(fault_of(error, base, offset),), hidden=hidden)
 
 
 def _element(tag: Tag, shape: Shape, index: int) -> tuple[str, Shape]:
     """Label and shape of an element of a container of that kind."""
+    if shape.is_secret:  # of another type than declared, and no less a secret
+        return f"[{index}]", shape
     if tag is Tag.STRUCTURE:
         return shape.member(index)
     return f"[{index}]", shape.each or ANYTHING

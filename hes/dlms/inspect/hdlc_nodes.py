@@ -17,7 +17,8 @@ from hes.dlms.hdlc import frame_reject, parameters
 from hes.dlms.hdlc.address import ALL_STATIONS, address_end, decode_server_address
 from hes.dlms.hdlc.frame import FLAG, KINDS, LENGTH, NUMBERED, SEGMENTED, TYPE_3, Frame, Kind
 from hes.dlms.hdlc.link_flow import APDU_OCTETS_MAX, LLC_COMMAND, LLC_RESPONSE, MODULUS
-from hes.dlms.inspect.node import Node, fault, fault_of
+from hes.dlms.inspect.hiding import undecoded_hex
+from hes.dlms.inspect.node import Node, Place, fault, fault_of
 from hes.errors import RemoteProtocolError
 
 LABEL: Final = "HDLC"
@@ -37,24 +38,29 @@ KIND_NAMES: Final = {
 _LLC: Final = {LLC_COMMAND: "command, client to server", LLC_RESPONSE: "response, server to client"}
 _GENERAL_BLOCK_TRANSFER: Final = 0xE0  # one make puts the LLC header before the first block only
 
+MayHide = Callable[[bytes, Frame], bool]
+"""Whether the APDU that begins with these octets may hold a secret."""
 ApduNode = Callable[[bytes, Frame, int], Node]
 """The tree of an APDU that a frame completes; the last argument is where it stands in what is inspected."""
 
 
 @dataclass(slots=True)
 class _Talk:
-    """What one station sends to another. octets: of the APDU under way. last: its last segment."""
+    """What one station sends to another. octets: of the APDU under way, which hides something or not. last: its last
+    segment."""
 
     octets: bytearray = field(default_factory=bytearray)
     segments: int = 0
+    hides: bool = False
     last: Frame | None = None
 
 
 class HdlcInspector:
     """Frames in the order in which they were sent, of any number of stations on one line or connection."""
 
-    def __init__(self, apdu_node: ApduNode) -> None:
+    def __init__(self, apdu_node: ApduNode, may_hide: MayHide) -> None:
         self._apdu_node = apdu_node
+        self._may_hide = may_hide
         self._talks: dict[tuple[bytes, bytes], _Talk] = {}
 
     def node(self, octets: bytes) -> Node:
@@ -66,13 +72,24 @@ class HdlcInspector:
                 raise RemoteProtocolError("no flag closes the HDLC frame", octet_offset=len(body))
             frame = frames.decode(body)
         except RemoteProtocolError as error:
-            return Node(label=LABEL, length=len(octets), plain=octets.hex(), children=(*head, fault_of(error, 1)))
+            hidden = tuple(self._hidden_in_damaged(octets))
+            plain, found = undecoded_hex(octets, hidden), (*head, fault_of(error, 1))
+            return Node(label=LABEL, length=len(octets), plain=plain, children=found, hidden=hidden)
         place = len(octets) - 3 - len(frame.information)
         checks = _checks(body, frame, place)
         children = (*head, *checks[:-1], *self._information(frame, place), checks[-1])
         return Node(
             label=LABEL, value=_frame_text(frame), plain=_frame_plain(frame), length=len(octets), children=children
         )
+
+    def _hidden_in_damaged(self, octets: bytes) -> Iterator[Place]:
+        """What is hidden in a frame of which nothing is sure, addresses included."""
+        nobody = Frame(b"", b"", 0)
+        found = [octets.find(llc) for llc in _LLC if llc in octets]
+        if any(self._may_hide(octets[place + 3 :], nobody) for place in found):
+            yield min(found) + 3, len(octets)
+        elif not found and any(talk.hides for talk in self._talks.values()):
+            yield 0, len(octets)
 
     def _information(self, frame: Frame, place: int) -> Iterator[Node]:
         """What the information field says. place: where it begins in the frame."""
@@ -103,7 +120,13 @@ class HdlcInspector:
         talk = self._talks.pop(key, None)
         if talk is not None and _is_repeated(talk.last, frame):
             self._talks[key] = talk
-            yield Node(label="segment", value="repeated", offset=place, length=len(frame.information))
+            yield Node(
+                label="segment",
+                value="repeated",
+                offset=place,
+                length=len(frame.information),
+                hidden=_places(place, frame.information) if talk.hides else (),
+            )
             return
         if talk is not None and not _goes_on(talk.last, frame):
             yield Node(label="note", value=f"the APDU of the {talk.segments} segments before is not complete")
@@ -125,14 +148,15 @@ class HdlcInspector:
         if not frame.segmented:
             yield self._apdu_node(octets, frame, place)
             return
-        yield _hidden("segment", octets, place, "1st")
-        self._keep(key, _Talk(bytearray(octets), 1, frame))
+        hides = self._may_hide(octets, frame)
+        yield _hidden("segment", octets, place, "1st", hides=hides)
+        self._keep(key, _Talk(bytearray(octets), 1, hides, frame))
 
     def _later(self, frame: Frame, place: int, key: tuple[bytes, bytes], talk: _Talk) -> Iterator[Node]:
         talk.segments += 1
         talk.last = frame
         talk.octets += frame.information
-        yield _hidden("segment", frame.information, place, f"number {talk.segments}")
+        yield _hidden("segment", frame.information, place, f"number {talk.segments}", hides=talk.hides)
         if len(talk.octets) > APDU_OCTETS_MAX:
             yield fault(f"an APDU of more than {APDU_OCTETS_MAX} octets in segments", place, len(frame.information))
         elif frame.segmented:
@@ -278,7 +302,13 @@ def _parameter_nodes(said: parameters.Said) -> Iterator[Node]:
         yield Node(label="user data", value=said.user_data.hex(), plain=said.user_data.hex())
 
 
-def _hidden(label: str, octets: bytes, place: int, which: str = "") -> Node:
-    """Octets that are no whole of their own."""
+def _hidden(label: str, octets: bytes, place: int, which: str = "", *, hides: bool = False) -> Node:
+    """Octets that are no whole of their own. hides: a secret may be among them."""
     text = ", ".join(word for word in (which, f"{len(octets)} octets") if word)
-    return Node(label=label, value=text, plain=octets.hex(), offset=place, length=len(octets))
+    plain = None if hides else octets.hex()
+    hidden = _places(place, octets) if hides else ()
+    return Node(label=label, value=text, plain=plain, offset=place, length=len(octets), hidden=hidden)
+
+
+def _places(place: int, octets: bytes) -> tuple[Place, ...]:
+    return ((place, place + len(octets)),)

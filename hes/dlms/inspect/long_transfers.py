@@ -175,15 +175,17 @@ _HEADS: Final[dict[type, Callable[[Any, bool], bytes]]] = {
 
 
 class GeneralBlocks:
-    """What one side sends in general blocks. `sent` is the highest number seen."""
+    """What one side sends in general blocks. `sent` is the highest number seen, hides: of a message that may hold a
+    secret."""
 
-    __slots__ = ("_before", "_blocks", "_last", "_octets", "sent")
+    __slots__ = ("_before", "_blocks", "_last", "_octets", "hides", "sent")
 
     def __init__(self) -> None:
         self._blocks: dict[int, bytes] = {}
         self._before: dict[int, bytes] = {}  # of the message that was put together last
         self._last = 0
         self._octets = 0
+        self.hides = False
         self.sent = 0
 
     def take(self, block: apdus.GeneralBlock) -> Outcome:

@@ -16,6 +16,9 @@ from hes.errors import RemoteProtocolError
 INDENT: Final = "  "
 TEXT_LENGTH_MAX: Final = 96  # of one value in the short form
 
+Place = tuple[int, int]
+"""Start and end of a run of octets."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -37,7 +40,8 @@ class Node:
     plain: the exact value as JSON can hold it (octets in hex), None where value says all there is.
     offset, length: which octets. is_fault: these octets break a rule, value names it. space: see above.
     items: the children are the elements of an array and may be shortened. table: the same elements as people read them,
-    which lines show in their place. scaled, unit: a number in its unit, as exact decimal text.
+    which lines show in their place. scaled, unit: a number in its unit, as exact decimal text. hidden: octets that are
+    not to be shown, counted like offset; see `hiding`.
     """
 
     label: str
@@ -53,6 +57,7 @@ class Node:
     table: Table | None = None
     scaled: str = ""
     unit: str = ""
+    hidden: tuple[Place, ...] = ()
 
 
 def fault(message: str, offset: int, length: int = 0) -> Node:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from hes.dlms.codes import (
@@ -27,6 +28,7 @@ from hes.dlms.codes import (
 )
 from hes.dlms.inspect.data_nodes import data_node, octets_as_date_time
 from hes.dlms.inspect.dressing import dressed
+from hes.dlms.inspect.hiding import holds_secret
 from hes.dlms.inspect.knowledge import BUFFER, Knowledge
 from hes.dlms.inspect.meanings import (
     ANYTHING,
@@ -80,6 +82,7 @@ _WORDS: Final[dict[str, dict[int, str]]] = {
     },
 }  # fmt: skip
 _SECRETS: Final = frozenset({"dedicated key"})
+_RAW: Final = "raw data"  # of a block: a part of a value
 # decided octet by octet in the decoders; the field that follows, or does not, says as much
 _LONG_INVOKE: Final = "long invoke id and priority"
 _SELECTION: Final = "access selection"
@@ -129,7 +132,10 @@ class NotingReader(Reader):
             self.end()
         except RemoteProtocolError as error:
             if not any(node.is_fault for node in self._last_branch()):
-                self.nodes.append(fault_of(error, self._base, self.offset))
+                found = fault_of(error, self._base, self.offset)
+                if self.is_about_secrets:  # it may stand in what could not be read
+                    found = replace(found, hidden=((self._base + self.offset, self._base + len(self.octets)),))
+                self.nodes.append(found)
             return None
         return apdu
 
@@ -188,10 +194,15 @@ class NotingReader(Reader):
         start = self.offset
         with self._hushed():
             octets = super().octet_string(what)
-        secret = what in _SECRETS
+        secret = what in _SECRETS or (what == _RAW and self.is_about_secrets)
         text = f"{len(octets)} octets{' (not shown)' if secret else ''}"
-        self._note(what, text, start, None if secret else octets.hex())
+        self._note(what, text, start, None if secret else octets.hex(), is_hidden=secret)
         return octets
+
+    @property
+    def is_about_secrets(self) -> bool:
+        """Whether any of the subjects, as far as they have been read, has a secret for its value."""
+        return any(holds_secret(self._known.shape(subject)) for subject in self.subjects or self._asked)
 
     def data(self) -> bytes:
         if self._quiet:
@@ -257,10 +268,12 @@ class NotingReader(Reader):
         finally:
             self._quiet -= 1
 
-    def _note(self, label: str, text: str, start: int, held: Any) -> None:
+    def _note(self, label: str, text: str, start: int, held: Any, *, is_hidden: bool = False) -> None:
         if not self._quiet:
-            place = self._base + start
-            self.nodes.append(Node(label=label, value=text, plain=held, offset=place, length=self.offset - start))
+            place, end = self._base + start, self._base + self.offset
+            hidden = ((place, end),) if is_hidden else ()
+            node = Node(label=label, value=text, plain=held, offset=place, length=end - place, hidden=hidden)
+            self.nodes.append(node)
 
     def _subject(self, kind: str, subject: Subject, start: int) -> None:
         self.subjects.append(subject)

@@ -119,12 +119,20 @@ class Sealed:
         return SecurityControl(self.octets[0])
 
     @property
+    def content(self) -> bytes:
+        """What stands between the head and the authentication tag."""
+        tag_octets = TAG_OCTETS if self.control.authenticated and len(self.octets) >= HEADER_OCTETS + TAG_OCTETS else 0
+        return self.octets[HEADER_OCTETS : len(self.octets) - tag_octets]
+
+    @property
     def from_client(self) -> bool:
         return self.tag in CLIENT_TAGS
 
 
 SEALED: Final = "sealed"
 """Label of the note that stands in an APDU that no key opened."""
+CONTENT: Final = "content"
+"""Label of what is authenticated and not encrypted."""
 
 
 def is_sealed(tag: int) -> bool:
@@ -186,9 +194,9 @@ def head_nodes(sealed: Sealed, base: int) -> Iterator[Node]:
     yield Node(label="security control", value=control_text(control), plain=int(control), offset=place, length=1)
     counter = int.from_bytes(sealed.octets[1:HEADER_OCTETS], "big")
     yield Node(label="invocation counter", value=str(counter), plain=counter, offset=place + 1, length=4)
-    tag_octets = TAG_OCTETS if control.authenticated and len(sealed.octets) >= HEADER_OCTETS + TAG_OCTETS else 0
-    content = sealed.octets[HEADER_OCTETS : len(sealed.octets) - tag_octets]
-    label = "ciphertext" if control.encrypted else "content"
+    content = sealed.content
+    tag_octets = len(sealed.octets) - HEADER_OCTETS - len(content)
+    label = "ciphertext" if control.encrypted else CONTENT
     yield Node(
         label=label,
         value=f"{len(content)} octets",
