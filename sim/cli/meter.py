@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,7 +41,13 @@ NEW_PTY = "auto"
     type=click.Choice(["simulated", "reference"]),
     default="simulated",
     show_default=True,
-    help="A meter of a world, or the reference meter: every mechanism and class, state kept.",
+    help="A meter of a world, or the reference meter: every mechanism and class, changes kept until it ends.",
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --model reference: keep its invocation counters in FILE from one start to the next.",
 )
 @click.option("--world", default=DEFAULT_WORLD, show_default=True, help="The world that the meter lives in.")
 @click.option("--name", help="Which meter of the world, by name or number; its first one when left out.")
@@ -54,6 +61,7 @@ def meter(
     baud: int | None,
     count: int,
     model: str,
+    state: Path | None,
     world: str,
     name: str | None,
     seed: int | None,
@@ -68,6 +76,8 @@ def meter(
     set, and what it says afterwards follows. The keys that are printed are TEST KEYS, derived from the world's seed.
 
     --model reference serves one meter for protocol tests instead, with an association for every way to authenticate.
+    What clients change in it (clock, relay, objects, keys) is kept until it ends. Its invocation counters begin anew
+    with each start too, so that recorded ciphered requests are taken again, unless --state names a file for them.
     """
     from dataclasses import replace
 
@@ -84,8 +94,10 @@ def meter(
     _check_count(count, hdlc=hdlc, has_ports=tcp is not None or udp is not None)
     if model == "reference":
         _check_no_world(name, seed)
-        _serve_reference(url, count, hdlc=hdlc, sign_on=sign_on, as_json=as_json)
+        _serve_reference(url, count, hdlc=hdlc, sign_on=sign_on, state=state, as_json=as_json)
         return
+    if state is not None:
+        raise click.UsageError("--state is for --model reference: a simulated meter keeps nothing after it ends.")
     loaded = parse.load(world)
     if seed is not None:
         loaded = replace(loaded, seed=seed)
@@ -107,7 +119,9 @@ def _check_no_world(name: str | None, seed: int | None) -> None:
             raise click.UsageError(f"{option} is for --model simulated: the reference meter lives in no world.")
 
 
-def _serve_reference(url: str, count: int, *, hdlc: bool, sign_on: SignOnSettings | None, as_json: bool) -> None:
+def _serve_reference(
+    url: str, count: int, *, hdlc: bool, sign_on: SignOnSettings | None, state: Path | None, as_json: bool
+) -> None:
     from hes.links.registry import Links, LinkUrl
     from sim.cli.offers import reference_text
     from sim.cli.until_stopped import run_until_stopped
@@ -124,12 +138,13 @@ def _serve_reference(url: str, count: int, *, hdlc: bool, sign_on: SignOnSetting
             "framing": "hdlc" if hdlc else "wrapper",
             **offer,
             "meters": [offer],
+            "state": None if state is None else str(state),
         }
         if reached_at.startswith("pty://"):
             offer["device"] = LinkUrl.parse(reached_at).place
         click.echo(json.dumps(offer) if as_json else reference_text(offer))
 
-    run_until_stopped(serve_reference(Links(), url, announce, hdlc=hdlc, sign_on=sign_on))
+    run_until_stopped(serve_reference(Links(), url, announce, hdlc=hdlc, sign_on=sign_on, state=state))
 
 
 def _url(places: dict[str, str | None], baud: int | None, *, mode_e: bool) -> str:

@@ -100,6 +100,7 @@ def reference_text(offer: dict[str, Any]) -> str:
         else:
             lines.append(f"  clients of security setup {setup}, invocation counter {clients[0]['invocation_counter']}:")
         lines += _table(clients)
+    lines += _kept(offer.get("state"))
     lines.append("  TEST KEYS, the same for everybody:")
     lines.append(f"    system title        {offer['system_title']}")
     lines.append(f"    of the test client  {offer['client_system_title']}, the one with known public keys")
@@ -110,6 +111,19 @@ def reference_text(offer: dict[str, Any]) -> str:
     lines += ["  try:", *(f"    {line}" for line in _reference_tries(offer))]
     lines.append("  stop with Ctrl-C")
     return "\n".join(lines)
+
+
+def _kept(state: str | None) -> list[str]:
+    """What of the reference meter outlives the process."""
+    if state is None:
+        return [
+            "  kept until it ends: clock, relay, objects, keys and invocation counters;",
+            "    after a restart recorded ciphered requests are taken again (--state FILE keeps the counters)",
+        ]
+    return [
+        "  kept until it ends: clock, relay, objects and keys",
+        f"  kept from one start to the next: invocation counters, in {state}",
+    ]
 
 
 def _reference_tries(offer: dict[str, Any]) -> list[str]:

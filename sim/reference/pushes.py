@@ -13,6 +13,7 @@ from hes.dlms.cosem.logical_device import LogicalDevice
 from hes.dlms.cosem.push.settings import TransportService
 from hes.dlms.cosem.push.setup import PushMessage, PushSetup
 from hes.dlms.server import protect_notification
+from hes.errors import StoreError
 from sim.reference.associations import SETUP_OPEN
 from sim.reference.meter import ReferenceMeter
 
@@ -46,7 +47,7 @@ class Pushes:
                 writer.write(frame)
                 await writer.drain()
             writer.close()
-        except (OSError, ValueError, TimeoutError) as error:
+        except (OSError, ValueError, TimeoutError, StoreError) as error:
             log.warning("push_failed", push_setup=str(message.push_setup), reason=str(error))
             setup.failed(self._device.own_context(self._meter, self._clock.epoch_s()), message.number)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 from hes.clock import Clock, SystemClock
@@ -18,6 +19,7 @@ from sim.expose import Announce, serve_meters
 from sim.meter_lines import HDLC_LOWER_FIRST, Station
 from sim.reference import known_keys
 from sim.reference.associations import OFFERS, SETUP_OPEN, SUITE_OF, Offer, name_of
+from sim.reference.counter_file import CounterFile
 from sim.reference.device import MANAGEMENT_SAP, logical_devices
 from sim.reference.endpoint import CHALLENGE_OCTETS, ReferenceEndpoint
 from sim.reference.life import Life
@@ -29,12 +31,18 @@ PAIRS: Final = {"signing": CertificateType.DIGITAL_SIGNATURE, "agreement": Certi
 
 
 class ReferenceMeters:
-    """`sim.expose.Exposed`: the one reference meter with all its logical devices, on one line."""
+    """`sim.expose.Exposed`: the one reference meter with all its logical devices, on one line.
 
-    def __init__(self, *, clock: Clock | None = None, entropy: Entropy | None = None) -> None:
+    state: file that keeps its invocation counters (`CounterFile`); without, they begin anew with each process.
+    """
+
+    def __init__(
+        self, *, clock: Clock | None = None, entropy: Entropy | None = None, state: Path | None = None
+    ) -> None:
         self.clock = clock or SystemClock()
         chance = entropy or SystemEntropy()
-        self.meter = ReferenceMeter(self.clock.epoch_s(), chance.octets)
+        self._counters = None if state is None else CounterFile(state, known_keys.SYSTEM_TITLE)
+        self.meter = ReferenceMeter(self.clock.epoch_s(), chance.octets, self._counters)
         device = PhysicalDevice(logical_devices())
         self.server = PhysicalServer(device, self.meter, entropy=chance.octets, challenge_octets=CHALLENGE_OCTETS)
         management = next(each for each in device if each.server_sap == MANAGEMENT_SAP)
@@ -50,17 +58,32 @@ class ReferenceMeters:
             for each in device
         )
 
+    def close(self) -> None:
+        """It serves nobody any more. Raises StoreError when the counters cannot be written."""
+        if self._counters is not None:
+            self._counters.close()
+
 
 async def serve_reference(
-    links: Links, url: str, announce: Announce, *, hdlc: bool, sign_on: SignOnSettings | None = None
+    links: Links,
+    url: str,
+    announce: Announce,
+    *,
+    hdlc: bool,
+    sign_on: SignOnSettings | None = None,
+    state: Path | None = None,
 ) -> None:
-    """Serve the reference meter at `url` until cancelled. Raises as `serve_meters` does."""
-    meters = ReferenceMeters()
+    """Serve the reference meter at `url` until cancelled. state: see `ReferenceMeters`.
+
+    Raises as `serve_meters` and `CounterFile` do.
+    """
+    meters = ReferenceMeters(state=state)
     meters.life.begin()
     try:
         await serve_meters(links, url, meters, announce, hdlc=hdlc, sign_on=sign_on)
     finally:
         meters.life.end()
+        meters.close()
 
 
 def reference_offer(*, hdlc: bool) -> dict[str, Any]:

@@ -88,6 +88,11 @@ class ReservedCounter:
         self._store, self._block = store, block
         self._next = self._end = store.load()
 
+    @property
+    def next(self) -> int:
+        """The counter that comes next: all below it are used."""
+        return self._next
+
     def __call__(self) -> int:
         """The next counter. Raises LocalProtocolError when the key is used up."""
         counter = self._next

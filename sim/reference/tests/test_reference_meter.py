@@ -73,7 +73,7 @@ def security_of(offer, control):
 class Session:
     """Our client on one association, through wrapper frames."""
 
-    def __init__(self, offer, *, control=None, meters=None, server_sap=MANAGEMENT_SAP):
+    def __init__(self, offer, *, control=None, meters=None, server_sap=MANAGEMENT_SAP, send_counter=1):
         self.meters = meters or ReferenceMeters(clock=StandingClock(), entropy=SeededChance())
         self.endpoint = next(station.endpoint for station in self.meters.stations if station.server_sap == server_sap)
         settings = ClientSettings(
@@ -84,7 +84,7 @@ class Session:
             security=None if offer.setup is None else security_of(offer, control),
             manufacturer_hls=known_keys.manufacturer_proof,
         )
-        self.client = Client(settings, send_counter=1)
+        self.client = Client(settings, send_counter=send_counter)
 
     def run(self, octets):
         settings = self.client.settings
