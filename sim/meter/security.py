@@ -23,6 +23,7 @@ class MeterSecurity:
         "_broadcast",
         "_broadcast_keys",
         "_challenges",
+        "_client",
         "_keys",
         "_master_key",
         "_password_saps",
@@ -44,6 +45,7 @@ class MeterSecurity:
         self._send = 0
         self._receive = 0
         self._challenges = 0
+        self._client = b""
         self._secrets: dict[int, bytes] = {}
         self._users: dict[int, Mapping[int, str]] = {}
         self._master_key = b""
@@ -70,6 +72,12 @@ class MeterSecurity:
 
     def key_store(self, setup: int) -> KeyStore | None:
         return None
+
+    def client_title(self, setup: int) -> bytes:
+        return self._client
+
+    def note_client(self, setup: int, system_title: bytes) -> None:
+        self._client = system_title
 
     def keys(self, setup: int) -> EncryptionKeys | None:
         return self._keys or meter_keys(self._seed, self.system_title).global_keys

@@ -22,9 +22,11 @@ from hes.dlms.cosem.inner_calls import ObjectAction, ScriptReference, ServiceId
 from hes.dlms.cosem.interface_classes import CLASSES
 from hes.dlms.cosem.push.settings import Destination, ProtectionType, PushProtection, RepetitionDelay
 from hes.dlms.cosem.push.setup import PushSetup, PushState
+from hes.dlms.cosem.security_setup import SecuritySetup
 from hes.dlms.obis import Obis
 from hes.dlms.selective_access import CaptureObject
 from sim.reference import load_profile, objects
+from sim.reference.associations import SUITE_OF
 from sim.reference.known_keys import SYSTEM_TITLE
 from sim.reference.meter import ReferenceMeter
 
@@ -92,6 +94,14 @@ def push(name: Obis, version: int, *protections: PushProtection) -> PushSetup[Re
         protections=protections,
     )
     return PushSetup(name, state, version=version)
+
+
+def security_setups() -> Objects:
+    """Version 1 where the suite has key pairs and certificates; a logical device has the others, version 0, by
+    itself."""
+    for setup, suite in SUITE_OF.items():
+        if suite:
+            yield SecuritySetup(setup, lambda meter: meter.security, version=1)
 
 
 def one_of_every_class() -> Objects:

@@ -6,7 +6,7 @@ from typing import Final
 
 from hes.dlms.cosem.logical_device import LogicalDevice
 from sim.reference.associations import OFFERS
-from sim.reference.behaviours import behaviours, one_of_every_class
+from sim.reference.behaviours import behaviours, one_of_every_class, security_setups
 from sim.reference.meter import ReferenceMeter
 from sim.reference.objects import identity, objects
 
@@ -26,7 +26,7 @@ def logical_devices() -> tuple[LogicalDevice[ReferenceMeter], ...]:
         LogicalDevice(
             name=lambda _meter: NAMES[MANAGEMENT_SAP],
             clients=[offer.access() for offer in OFFERS],
-            objects=[*objects(), *behaviours()],
+            objects=[*objects(), *behaviours(), *security_setups()],
             states=lambda meter: meter.states,
             security=lambda meter: meter.security,
             server_sap=MANAGEMENT_SAP,
@@ -36,7 +36,7 @@ def logical_devices() -> tuple[LogicalDevice[ReferenceMeter], ...]:
         LogicalDevice(
             name=lambda _meter: NAMES[SECOND_SAP],
             clients=[offer.access() for offer in OFFERS],
-            objects=[*identity(), *one_of_every_class()],
+            objects=[*identity(), *one_of_every_class(), *security_setups()],
             states=lambda meter: meter.class_states,
             security=lambda meter: meter.security,
             server_sap=SECOND_SAP,

@@ -114,7 +114,12 @@ class SecuritySetup(CosemObject[I]):
         return axdr.encode(data.enum(int(policy) if self._version else NUMBER_OF_POLICY.get(policy, 0)))
 
     def _client_title(self, context: Context[I], _selection: bytes) -> bytes:
-        return axdr.encode(data.octets(context.client_system_title))
+        """Of the client that last used this setup; before that, of the first that is declared with its title."""
+        title = self._state(context.instance).client_title(self._setup)
+        if not title:
+            declared = [each for each in context.device.clients.values() if each.security_setup == self._setup]
+            title = next((each.client_system_title for each in declared if each.client_system_title), b"")
+        return axdr.encode(data.octets(title))
 
     def _activate(self, context: Context[I], parameters: Data | None) -> ActionResult:
         """A weaker policy is READ_WRITE_DENIED, one that the suite cannot do OTHER_REASON [A]."""

@@ -51,6 +51,14 @@ class SecurityState(Protocol):
         """Key pairs and certificates of suites 1 and 2; None where the setup has none."""
         ...
 
+    def client_title(self, setup: int) -> bytes:
+        """System title of the client that last had an association under the setup; b"" when none has said one."""
+        ...
+
+    def note_client(self, setup: int, system_title: bytes) -> None:
+        """That client has an association under the setup now."""
+        ...
+
     def keys(self, setup: int) -> EncryptionKeys | None:
         """Global keys now in force; None when the setup has none."""
         ...
@@ -115,6 +123,7 @@ class _Setup:
     broadcast_keys: EncryptionKeys | None = None
     broadcast_counter: int = 0
     key_store: KeyStore | None = None
+    client_title: bytes = b""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,6 +178,12 @@ class SecurityMemory:
     def key_store(self, setup: int) -> KeyStore | None:
         found = self._setups.get(setup)
         return None if found is None else found.key_store
+
+    def client_title(self, setup: int) -> bytes:
+        return self._setups[setup].client_title
+
+    def note_client(self, setup: int, system_title: bytes) -> None:
+        self._setups[setup].client_title = system_title
 
     def keys(self, setup: int) -> EncryptionKeys | None:
         found = self._setups.get(setup)

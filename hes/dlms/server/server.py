@@ -224,6 +224,9 @@ class Server(Generic[I]):
             self._forget(sap)
         else:
             self._status[sap] = _STATUS[association.state]
+            title, protection = association.context.client_system_title, association.protection
+            if title and protection is not None and association.state is State.ASSOCIATED:
+                protection.state.note_client(protection.setup, title)
 
     def _forget(self, client_sap: int) -> None:
         self._associations.pop(client_sap, None)

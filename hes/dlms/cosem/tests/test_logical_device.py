@@ -115,8 +115,11 @@ def test_a_sap_list_of_another_shape_is_an_error(value):
 
 
 def test_the_security_setup_is_readable():
-    name = "0.0.43.0.1.255"
-    assert [read(name, index) for index in (2, 3, 4, 5)] == [3, 0, published.CLIENT_TITLE, published.SERVER_TITLE]
+    setup, asked = bm.DEVICE.find(Obis.parse("0.0.43.0.1.255")), context()
+    shown = [axdr.decode_value(setup.get(asked, index))[0] for index in (2, 3, 4, 5)]
+    assert shown == [3, 0, b"", published.SERVER_TITLE]
+    asked.instance.security.note_client(1, b"ANOTHER1")  # not the one that reads
+    assert axdr.decode_value(setup.get(asked, 4))[0] == b"ANOTHER1"
     assert security_policy_from_value(3, version=0) == bm.PROTECTED
     assert security_policy_from_value(0x6C, version=1) == bm.PROTECTED
     for value in (4, None):
