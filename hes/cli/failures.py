@@ -27,7 +27,7 @@ def report(error: BaseException, *, as_json: bool, debug: bool) -> ExitStatus:
     status = exit_status(cause)
     if debug:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-    _say(_sentence(cause), kind=type(cause).__name__, status=status, fields=_fields(cause), as_json=as_json)
+    _say(sentence_of(cause), kind=type(cause).__name__, status=status, fields=_fields(cause), as_json=as_json)
     return status
 
 
@@ -62,7 +62,8 @@ def _say(sentence: str, *, kind: str, status: ExitStatus, fields: dict[str, Any]
     click.echo(f"{PROGRAM}: {sentence}" if len(lines) == 1 else f"{PROGRAM}:\n{sentence}", err=True)
 
 
-def _sentence(error: BaseException) -> str:
+def sentence_of(error: BaseException) -> str:
+    """What is said of `error`."""
     if isinstance(error, RemoteProtocolError):
         return error.sentence
     if isinstance(error, HesError):

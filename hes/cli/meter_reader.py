@@ -10,6 +10,7 @@ from hes.cli.meter_times import with_sign
 from hes.cli.read_values import ProfileTable, Reading, decode
 from hes.dlms import axdr, profile_buffer
 from hes.dlms.apdu import AttributeDescriptor, ExceptionResponse
+from hes.dlms.client.clauses import name_clause
 from hes.dlms.codes import Conformance
 from hes.dlms.cosem.profile_generic import capture_objects_from_value
 from hes.dlms.cosem.registers import ScalerUnit
@@ -115,10 +116,13 @@ class MeterReader:
 
 
 def why_not_read(error: AccessDenied | RemoteProtocolError) -> str:
-    """Why one attribute was not read, in a few words."""
+    """Why one attribute was not read, in a few words; of a broken rule with the clause."""
     result, refusal = error.fields.get("result"), error.fields.get("refusal")
     if result is not None:
         return f"refused: {code_text(result)}"
     if isinstance(refusal, ExceptionResponse):
         return f"refused: {code_text(refusal.state_error)}, {code_text(refusal.service_error)}"
-    return error.sentence if isinstance(error, RemoteProtocolError) else error.message
+    if isinstance(error, RemoteProtocolError):
+        name_clause(error)
+        return f"the meter's answer breaks a rule: {error.sentence}"
+    return error.message

@@ -11,7 +11,8 @@ from typing import Any, Final
 import click
 
 from hes.cli.connect_options import connect_options, connecting
-from hes.cli.exit_status import ExitStatus
+from hes.cli.exit_status import ExitStatus, exit_status
+from hes.cli.failures import PROGRAM, sentence_of
 from hes.cli.meter_times import turned
 from hes.cli.object_reference import ObjectReference
 from hes.cli.progress import watching, wipe
@@ -51,7 +52,8 @@ def read(
     are shown with scaler and unit, profiles as tables. Without OBJECT: clock and logical device name.
 
     Ends with status 1 when an object could not be read, 3 when the meter refused the association, 4 when it could not
-    be reached. Ctrl-C releases the association and shows what was read.
+    be reached or the link was lost on the way; what was read before is shown. Ctrl-C and SIGTERM release the
+    association and show what was read.
     """
     check_range(first, last)
     connect = connecting(url, given)
@@ -79,6 +81,9 @@ def read(
         click.echo("\n".join(outcome_lines(outcome, columns)))
     if outcome.interrupted:
         return ExitStatus.INTERRUPTED
+    if outcome.broken is not None:
+        click.echo(f"{PROGRAM}: {sentence_of(outcome.broken)}", err=True)
+        return exit_status(outcome.broken)
     return ExitStatus.OK if outcome.complete else ExitStatus.VERDICT_FAILED
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hes.cli.meter_reader import MeterReader, why_not_read
@@ -18,12 +18,13 @@ from hes.dlms import axdr
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.client.events import Associated
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION
+from hes.dlms.cosem.interface_classes import CLASSES, conforms
 from hes.dlms.cosem.object_list import object_list_from_value
 from hes.dlms.cosem_time import CosemDateTime
 from hes.dlms.obis import Obis
 from hes.dlms.selective_access import CaptureObject, by_range
 from hes.entropy import Entropy
-from hes.errors import AccessDenied, HesError
+from hes.errors import AccessDenied, HesError, RemoteProtocolError
 from hes.links.registry import Links
 from hes.protocols.dlms_cosem import DlmsSession
 from hes.protocols.hdlc_session import HdlcSession
@@ -42,18 +43,20 @@ OPEN_END = CosemDateTime(year=2099, month=12, day=31, hour=23, minute=59, second
 class ReadOutcome:
     """results: what was read, in the order asked. findings: what the meter did oddly, as sentences.
 
-    interrupted: somebody ended it before everything was read.
+    interrupted: somebody ended it before everything was read. broken: what ended it when something had been read.
     """
 
     associated: Associated | None = None
     results: list[Reading | ProfileTable] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     interrupted: bool = False
+    broken: HesError | None = None
 
     @property
     def complete(self) -> bool:
         """Whether everything that was asked for was read."""
-        return not self.interrupted and not any(isinstance(result, Reading) and result.error for result in self.results)
+        ended = self.interrupted or self.broken is not None
+        return not ended and not any(isinstance(result, Reading) and result.error for result in self.results)
 
 
 async def read_meter(
@@ -61,7 +64,8 @@ async def read_meter(
 ) -> ReadOutcome:
     """Read what the plan says. Raises HesErrors whose sentences say what an operator can do.
 
-    Cancelled, it releases the association and gives what it has, with `interrupted`.
+    Cancelled, it releases the association and gives what it has, with `interrupted`; so it does where the link is lost
+    behind the first object, with `broken`.
     """
     outcome = ReadOutcome()
     task = asyncio.current_task()
@@ -78,6 +82,10 @@ async def read_meter(
             raise
         task.uncancel()
         outcome.interrupted = True
+    except HesError as error:
+        if not outcome.results:
+            raise
+        outcome.broken = error
     return outcome
 
 
@@ -96,7 +104,7 @@ async def _converse(plan: ReadPlan, session: Session, entropy: Entropy, outcome:
     outcome.associated = opened.associated
     outcome.findings += opened.findings()
     try:
-        await _Reader(opened.dlms, plan, outcome, watch).read_all()
+        await _Reader(opened.dlms, session, plan, outcome, watch).read_all()
     except asyncio.CancelledError:
         with suppress(HesError, TimeoutError):
             async with asyncio.timeout(CLOSING_S):
@@ -108,11 +116,22 @@ async def _converse(plan: ReadPlan, session: Session, entropy: Entropy, outcome:
         outcome.findings += session.counters.rules_broken()
 
 
+def _compared(reading: Reading) -> Reading:
+    """With a remark where the value is not of the type that its class declares, in any version."""
+    class_id, _, attribute = reading.descriptor
+    if reading.data is None:
+        return reading
+    versions = sorted(version for known, version in CLASSES if known == class_id)
+    why = [conforms(class_id, version, attribute, reading.data) for version in versions]
+    return replace(reading, mismatch=why[-1] or "") if why and all(why) else reading
+
+
 class _Reader:
     """Reads the objects of one plan through one association."""
 
-    def __init__(self, dlms: DlmsSession, plan: ReadPlan, outcome: ReadOutcome, watch: Watch) -> None:
+    def __init__(self, dlms: DlmsSession, session: Session, plan: ReadPlan, outcome: ReadOutcome, watch: Watch) -> None:
         self._dlms = dlms
+        self._session = session
         self._meter = MeterReader(dlms, plan.connect.deviation_sign)
         self._plan = plan
         self._outcome = outcome
@@ -126,7 +145,7 @@ class _Reader:
             self._outcome.results.append(await self._read(reference))
 
     async def _read(self, reference: ObjectReference) -> Reading | ProfileTable:
-        """One object; a refusal of the meter is its result, a lost link or a broken rule ends everything."""
+        """One object; a refusal of the meter or an answer that breaks a rule is its result, a lost link ends all."""
         descriptor = AttributeDescriptor(reference.class_id or 0, reference.obis, reference.attribute)
         try:
             class_id = reference.class_id or await self._class_of(reference.obis)
@@ -134,8 +153,12 @@ class _Reader:
             if class_id == PROFILE_CLASS and reference.attribute == BUFFER:
                 columns = await self._meter.columns(class_id, reference.obis)
                 return await self._meter.table(descriptor, columns, self._selection(columns))
-            return await self._meter.reading(descriptor)
+            return _compared(await self._meter.reading(descriptor))
         except AccessDenied as error:
+            return Reading(descriptor=descriptor, error=why_not_read(error))
+        except RemoteProtocolError as error:
+            if not self._session.connected:  # it was the framing, and nothing more will come
+                raise
             return Reading(descriptor=descriptor, error=why_not_read(error))
 
     async def _class_of(self, obis: Obis) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from hes.cli.failures import sentence_of
 from hes.cli.read_meter import ReadOutcome
 from hes.cli.read_plan import ReadPlan
 from hes.cli.read_values import ProfileTable, Reading
@@ -29,6 +30,8 @@ def outcome_lines(outcome: ReadOutcome, columns: int = 0) -> list[str]:
             lines += _table_lines(result, columns)
             continue
         text = _object_lines(result) or result.text
+        if result.mismatch:
+            text += f"{SEPARATOR}!! {result.mismatch}"
         first = f"{result.code:<{width}}{SEPARATOR}{result.label:<{label_width}}{SEPARATOR}"
         one_line = "\n" not in text and (not columns or len(first) + len(text) <= columns)
         lines += [f"{first}{text}"] if one_line else [first.rstrip(), *_indented(text)]
@@ -94,4 +97,5 @@ def outcome_json(plan: ReadPlan, outcome: ReadOutcome) -> dict[str, Any]:
         "objects": [result.to_json() for result in outcome.results],
         "findings": outcome.findings,
         "interrupted": outcome.interrupted,
+        "error": "" if outcome.broken is None else sentence_of(outcome.broken),
     }

@@ -21,10 +21,13 @@ from hes.dlms.inspect.node import Node, render_text, to_json
 from hes.dlms.obis import Obis
 from hes.dlms.obis_names import name
 from hes.dlms.selective_access import CaptureObject
+from hes.errors import RemoteProtocolError
 
 CLOCK_CLASS: Final = 8
 PROFILE_CLASS: Final = 7
 BUFFER: Final = 2
+CLOCK_TIME: Final = (CLOCK_CLASS, 2)
+DATE_TIME_OCTETS: Final = 12
 TEXT_OCTETS_MIN: Final = 4
 
 
@@ -34,7 +37,8 @@ class Reading:
 
     The class of `descriptor` is 0 where nobody could say it; version: of the class, None where nobody said.
     deviation_sign: as in `ReadPlan`; what people are shown
-    goes by it, raw values stay as they came.
+    goes by it, raw values stay as they came. mismatch: in what the value is not of the type that its class declares,
+    "" where it is or nobody compared.
     """
 
     descriptor: AttributeDescriptor
@@ -43,6 +47,7 @@ class Reading:
     error: str = ""
     deviation_sign: Literal[1, -1] = 1
     version: int | None = None
+    mismatch: str = ""
 
     @property
     def code(self) -> str:
@@ -75,7 +80,7 @@ class Reading:
             return str(shown.value.decode("ascii"))
         if shown.tag in (Tag.VISIBLE_STRING, Tag.UTF8_STRING) and shown.value.isprintable():
             return str(shown.value)
-        return describe(shown, shape_of(self.descriptor, self.version))[0]
+        return self._described(shown)
 
     def node(self) -> Node | None:
         """The value as a tree, times in the usual sense; None when it was not read."""
@@ -87,6 +92,16 @@ class Reading:
         if self.data is None or self.deviation_sign == 1:
             return self.data
         return data_with_sign(self.data, self.deviation_sign)
+
+    def _described(self, shown: Data) -> str:
+        """A value without parts; what a clock says instead of a time is said to be none."""
+        text = describe(shown, shape_of(self.descriptor, self.version))[0]
+        class_id, _, attribute = self.descriptor
+        if (class_id, attribute) != CLOCK_TIME or not isinstance(shown.value, bytes):
+            return text
+        if len(shown.value) != DATE_TIME_OCTETS or octets_as_date_time(shown.value):
+            return text
+        return f"{text} (no valid date-time{_why_no_time(shown.value)})"
 
     def _scaled(self) -> Decimal | None:
         if self.data is None or self.scaler_unit is None or type(self.data.value) is not int:
@@ -108,16 +123,30 @@ class Reading:
         tree = to_json(value_node(self.data, "value", shape_of(self.descriptor, self.version)))
         body["type"] = tree["type"]
         body["raw"] = _without_places(tree) if "children" in tree else tree.get("plain")
-        body["text"] = (
-            describe(shown, shape_of(self.descriptor, self.version))[0] if "children" not in tree else tree["value"]
-        )
+        body["text"] = self._described(shown) if "children" not in tree else tree["value"]
         number = self._scaled()
         if number is not None and self.scaler_unit is not None:
             unit = {"unit": self.scaler_unit.unit_name, "scaler": self.scaler_unit.scaler}
             return body | {"value": _json_number(number)} | unit
         if "children" not in tree and body["raw"] is not None:
-            body["value"] = _json_value(axdr.plain(shown))
-        return body
+            value = axdr.plain(shown)
+            body["value"] = None if _is_no_moment(value, self.descriptor) else _json_value(value)
+        return body | ({"mismatch": self.mismatch} if self.mismatch else {})
+
+
+def _is_no_moment(value: Any, descriptor: AttributeDescriptor) -> bool:
+    """Whether octets are a date-time that has no form in ISO 8601: not all of it is specified, or it is wrong."""
+    if not isinstance(value, bytes) or len(value) != DATE_TIME_OCTETS or _iso_time(value):
+        return False
+    return bool(octets_as_date_time(value)) or (descriptor.class_id, descriptor.attribute) == CLOCK_TIME
+
+
+def _why_no_time(octets: bytes) -> str:
+    try:
+        CosemDateTime.from_octets(octets)
+    except RemoteProtocolError as error:
+        return f": {error.message}"
+    return f": year {int.from_bytes(octets[:2], 'big')}"
 
 
 def _is_text(octets: bytes) -> bool:

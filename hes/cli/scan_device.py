@@ -218,7 +218,7 @@ class _DeviceScanner:
             raise AccessDenied(why_not_read(error)) from error
         except RemoteProtocolError as error:
             self._silences = 0
-            raise AccessDenied(f"the answer breaks a rule: {error.message}") from error
+            raise AccessDenied(why_not_read(error)) from error
         except (TimeoutError, LinkError) as error:
             self._silences += 1
             if self._silences >= SILENCES_MAX:
@@ -257,10 +257,7 @@ class _DeviceScanner:
         try:
             elements = await self._attempt(_short_named if short else _listed)
         except AccessDenied as error:
-            raise AccessDenied(
-                f"client {client} may not read the object list of logical device {self._device.server_sap} "
-                f"({error.message}): use another --client or --auth, or name objects in `amiloop read`."
-            ) from error
+            raise _not_listed(error, client, self._device.server_sap) from error
         if len(elements) > OBJECTS_MAX:
             self._device.findings.append(f"of {len(elements)} objects only the first {OBJECTS_MAX} are looked into")
         version = next((each.version for each in elements if each.logical_name == CURRENT_ASSOCIATION), 0)
@@ -307,6 +304,24 @@ class _DeviceScanner:
         except AccessDenied as error:
             summary.error = error.message
         return summary
+
+
+def _not_listed(error: AccessDenied, client: int, server: int) -> HesError:
+    """Why there is no object list: refused, wrong, or never given, which are three different things to a script."""
+    cause = error.__cause__
+    asked = f"when client {client} asked for the object list of logical device {server}"
+    if isinstance(cause, RemoteProtocolError):
+        return RemoteProtocolError(f"{cause.message} ({asked})", octet_offset=cause.octet_offset, clause=cause.clause)
+    if isinstance(cause, TimeoutError | ExchangeTimeout):
+        why = f" ({cause.message.rstrip('.')})" if isinstance(cause, ExchangeTimeout) else ""
+        return ExchangeTimeout(f"the device did not answer {asked}{why}: try --timeout, or `amiloop read`.")
+    if isinstance(cause, LinkError):
+        return LinkError(f"the connection was lost {asked}: {cause.message}")
+    return AccessDenied(
+        f"client {client} may not read the object list of logical device {server} ({error.message}): use another "
+        "--client or --auth, or name objects in `amiloop read`.",
+        **error.fields,
+    )
 
 
 async def _listed(meter: MeterReader) -> list[ObjectListElement]:

@@ -278,7 +278,13 @@ class DlmsSession:
             what = event.reason if isinstance(event, Ignored) else "a notification came instead"
             clause = CLAUSES[FindingKind.WRONG_INVOKE_ID]
             raise LinkError(f"the answer does not belong to the request: {what}.", clause=clause)
-        return await self._next_answer()
+        try:
+            return await self._next_answer()
+        except ExchangeTimeout as error:
+            if isinstance(event, Notified):
+                raise
+            text = f"{error.message.rstrip('.')}; what came is not the answer to the request: {event.reason}."
+            raise ExchangeTimeout(text, **error.fields) from error
 
 
 def _expect(event: object, kind: type[EventT]) -> EventT:
