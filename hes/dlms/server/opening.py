@@ -203,7 +203,7 @@ class Opening(Generic[I]):
             return AUTHENTICATION_FAILED if is_ciphered(aarq) else None
         title = client_title(aarq, client) if needs_title(aarq, client) else b""
         try:
-            return Protection(self._security, client.security_setup, title, pairs)
+            return Protection(self._security, client.security_setup, title, pairs, self._entropy)
         except LookupError:
             return AUTHENTICATION_FAILED
 

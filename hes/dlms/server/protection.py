@@ -98,6 +98,7 @@ class Protection:
         "_dedicated_counter",
         "_dedicated_key",
         "_encrypt",
+        "_entropy",
         "_keys",
         "_own_title",
         "_pairs",
@@ -108,10 +109,18 @@ class Protection:
     )
 
     def __init__(
-        self, state: SecurityState, setup: int, peer_system_title: bytes, pairs: AsymmetricKeys | None = None
+        self,
+        state: SecurityState,
+        setup: int,
+        peer_system_title: bytes,
+        pairs: AsymmetricKeys | None = None,
+        entropy: Callable[[int], bytes] | None = None,
     ) -> None:
-        """Raises LookupError when the setup has no keys."""
-        self.state, self.setup, self._pairs = state, setup, pairs
+        """entropy: for keys that answers bring along, where the setup has no key store with its own.
+
+        Raises LookupError when the setup has no keys.
+        """
+        self.state, self.setup, self._pairs, self._entropy = state, setup, pairs, entropy
         self._dedicated_key = b""
         self._dedicated_counter = SendCounter(1)
         self._take_keys(peer_system_title)
@@ -157,16 +166,18 @@ class Protection:
         return ciphering
 
     def _fresh(self, keys: EncryptionKeys) -> FreshKeys | None:
-        """For keys that come with their APDUs, and signatures; None where the device has no key store."""
-        store = self.state.key_store(self.setup)
-        if store is None:
+        """For keys that come with their APDUs, and signatures; None where the device has neither key store nor master
+        key with entropy. In suite 0 keys come wrapped alone: there are no pairs to agree on others."""
+        store, master_key = self.state.key_store(self.setup), self.state.master_key(self.setup)
+        entropy = self._entropy if store is None else store.entropy
+        if store is None and (entropy is None or not master_key):
             return None
         return FreshKeys(
             suite=self.state.suite(self.setup),
             authentication_key=keys.authentication,
-            master_key=self.state.master_key(self.setup),
+            master_key=master_key,
             pairs=self._pairs or AsymmetricKeys(),
-            entropy=store.entropy,
+            entropy=entropy,
         )
 
     def use_dedicated_key(self, key: bytes) -> None:

@@ -132,9 +132,19 @@ def test_every_way_of_giving_a_key_serves_a_whole_association(scope, suite):
     assert set(session.tags[2:]) == {0xDD}
 
 
-def test_suite_0_has_general_ciphering_under_the_global_key():
-    session = Session(0, style=DD).open()
+@pytest.mark.parametrize("scope", [KeyScope.GLOBAL, KeyScope.WRAPPED], ids=lambda scope: scope.value)
+def test_suite_0_has_general_ciphering_under_the_global_key_and_wrapped_ones(scope):
+    session = Session(0, style=DD, key_scope=scope).open()
     assert isinstance(session.run(session.client.get(ENERGY)), Got)
+    assert set(session.tags[2:]) == {0xDD}
+
+
+def test_without_a_master_key_suite_0_takes_no_wrapped_key():
+    session = Session(0, style=DD, key_scope=KeyScope.WRAPPED)
+    keys = session.meter.security.keys(0)
+    session.meter.security.add_setup(0, keys, send_counter=100)
+    event = session.run(session.client.associate(challenge=bytes(range(8))))
+    assert not isinstance(event, Associated)
 
 
 @SCOPES
