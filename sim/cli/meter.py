@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -49,6 +49,12 @@ NEW_PTY = "auto"
     metavar="FILE",
     help="With --model reference: keep its invocation counters in FILE from one start to the next.",
 )
+@click.option(
+    "--write-secrets",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="With --model reference: write secrets files and key files for its clients to FOLDER, for `amiloop read`.",
+)
 @click.option("--world", default=DEFAULT_WORLD, show_default=True, help="The world that the meter lives in.")
 @click.option("--name", help="Which meter of the world, by name or number; its first one when left out.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed than the world's own.")
@@ -62,6 +68,7 @@ def meter(
     count: int,
     model: str,
     state: Path | None,
+    write_secrets: Path | None,
     world: str,
     name: str | None,
     seed: int | None,
@@ -94,10 +101,15 @@ def meter(
     _check_count(count, hdlc=hdlc, has_ports=tcp is not None or udp is not None)
     if model == "reference":
         _check_no_world(name, seed)
-        _serve_reference(url, count, hdlc=hdlc, sign_on=sign_on, state=state, as_json=as_json)
+        if count > 1:
+            raise click.UsageError("There is one reference meter: --count is for simulated ones.")
+        kept = ReferenceFiles(state, write_secrets)
+        _serve_reference(url, kept, hdlc=hdlc, sign_on=sign_on, as_json=as_json)
         return
     if state is not None:
         raise click.UsageError("--state is for --model reference: a simulated meter keeps nothing after it ends.")
+    if write_secrets is not None:
+        raise click.UsageError("--write-secrets is for --model reference: a simulated meter needs no key files.")
     loaded = parse.load(world)
     if seed is not None:
         loaded = replace(loaded, seed=seed)
@@ -119,16 +131,24 @@ def _check_no_world(name: str | None, seed: int | None) -> None:
             raise click.UsageError(f"{option} is for --model simulated: the reference meter lives in no world.")
 
 
+class ReferenceFiles(NamedTuple):
+    """Files of the reference meter: its counters, and where to put the secrets of its clients; None for neither."""
+
+    state: Path | None
+    secrets: Path | None
+
+
 def _serve_reference(
-    url: str, count: int, *, hdlc: bool, sign_on: SignOnSettings | None, state: Path | None, as_json: bool
+    url: str, files: ReferenceFiles, *, hdlc: bool, sign_on: SignOnSettings | None, as_json: bool
 ) -> None:
     from hes.links.registry import Links, LinkUrl
     from sim.cli.offers import reference_text
     from sim.cli.until_stopped import run_until_stopped
+    from sim.reference.secrets_folder import write_secrets
     from sim.reference.serving import reference_offer, serve_reference
 
-    if count > 1:
-        raise click.UsageError("There is one reference meter: --count is for simulated ones.")
+    if files.secrets is not None:
+        write_secrets(files.secrets)
 
     def announce(places: Sequence[str]) -> None:
         (reached_at,) = places
@@ -138,13 +158,14 @@ def _serve_reference(
             "framing": "hdlc" if hdlc else "wrapper",
             **offer,
             "meters": [offer],
-            "state": None if state is None else str(state),
+            "state": None if files.state is None else str(files.state),
+            "secrets_folder": None if files.secrets is None else str(files.secrets),
         }
         if reached_at.startswith("pty://"):
             offer["device"] = LinkUrl.parse(reached_at).place
         click.echo(json.dumps(offer) if as_json else reference_text(offer))
 
-    run_until_stopped(serve_reference(Links(), url, announce, hdlc=hdlc, sign_on=sign_on, state=state))
+    run_until_stopped(serve_reference(Links(), url, announce, hdlc=hdlc, sign_on=sign_on, state=files.state))
 
 
 def _url(places: dict[str, str | None], baud: int | None, *, mode_e: bool) -> str:

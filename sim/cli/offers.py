@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from hes.devices.profiles import DeviceProfile
 from sim.meter.keys import meter_keys
+from sim.reference.secrets_folder import secrets_name
 from sim.world.population import MeterDevice
 
 AUTHENTICATION: Final = {
@@ -21,6 +23,7 @@ AUTHENTICATION: Final = {
     "hls-ecdsa": "ecdsa (key files)",
 }
 """By the words of `amiloop read --auth`, with what it takes."""
+ECDSA: Final = "hls-ecdsa"
 CABLE_END: Final = "/dev/ttyOTHER"
 """In what is printed, for the port at the reader's end of the cable."""
 TRIED: Final = ("public", "management", "reader", "by-hls-gmac", "by-hls-gmac-suite-1", "by-hls-gmac-suite-2")
@@ -109,6 +112,9 @@ def reference_text(offer: dict[str, Any]) -> str:
         lines.append(f"    security setup {setup}, suite {keys['suite']}:")
         lines += [f"      {name.replace('_', ' '):<20}  {keys[name]}" for name in keys if name != "suite"]
     lines += ["  try:", *(f"    {line}" for line in _reference_tries(offer))]
+    if offer.get("secrets_folder") is None:
+        ecdsa = [str(entry["client_sap"]) for entry in offer["associations"] if entry["authentication"] == ECDSA]
+        lines.append(f"  clients {' and '.join(ecdsa)} need key files: --write-secrets FOLDER writes them")
     lines.append("  stop with Ctrl-C")
     return "\n".join(lines)
 
@@ -130,7 +136,21 @@ def _reference_tries(offer: dict[str, Any]) -> list[str]:
     """Commands that can be pasted, one for every way to differ: no keys, a password, both keys of each setup."""
     where = f"{shlex.quote(caller_url(offer['url']))}{framing_options(offer)}"
     clients = {entry["name"]: entry for entry in offer["associations"]}
-    return [f"amiloop read {where} clock{_how_to_open(offer, clients[name])}" for name in TRIED]
+    lines = [f"amiloop read {where} clock{_how_to_open(offer, clients[name])}" for name in TRIED]
+    folder: str | None = offer.get("secrets_folder")
+    if folder is not None:
+        signing = [client for client in offer["associations"] if client["authentication"] == ECDSA]
+        lines += [f"amiloop read {where} clock{_with_key_files(offer, client, Path(folder))}" for client in signing]
+    return lines
+
+
+def _with_key_files(offer: dict[str, Any], client: dict[str, Any], folder: Path) -> str:
+    secrets = shlex.quote(str(folder / secrets_name(client["setup"])))
+    suite = offer["setups"][str(client["setup"])]["suite"]
+    return (
+        f" --client {client['client_sap']} --auth ecdsa --suite {suite} --secrets {secrets}"
+        f" --counter-object {client['invocation_counter']}"
+    )
 
 
 def _how_to_open(offer: dict[str, Any], client: dict[str, Any]) -> str:

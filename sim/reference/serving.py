@@ -8,7 +8,6 @@ from typing import Any, Final
 from hes.clock import Clock, SystemClock
 from hes.dlms.cosem.security_setup import invocation_counter_name
 from hes.dlms.mode_e import SignOnSettings
-from hes.dlms.security.certificates import CertificateType
 from hes.dlms.security.control import SUITES
 from hes.dlms.security.curves import public_octets_of
 from hes.dlms.security.key_agreement import curve_of_suite
@@ -25,9 +24,9 @@ from sim.reference.endpoint import CHALLENGE_OCTETS, ReferenceEndpoint
 from sim.reference.life import Life
 from sim.reference.meter import ReferenceMeter
 from sim.reference.pushes import Pushes
+from sim.reference.secrets_folder import PAIRS
 
 NAME: Final = "reference"
-PAIRS: Final = {"signing": CertificateType.DIGITAL_SIGNATURE, "agreement": CertificateType.KEY_AGREEMENT}
 
 
 class ReferenceMeters:

@@ -91,6 +91,24 @@ def test_the_lines_of_the_reference_meter_can_be_pasted_again_and_again() -> Non
     assert "2  reader         authentication low (password)" in shown
 
 
+def test_the_lines_of_clients_with_key_files_can_be_pasted_too(tmp_path: Path) -> None:
+    folder = tmp_path / "with a space"
+    place = ("--tcp", "127.0.0.1:0", "--model", "reference", "--write-secrets", str(folder))
+    with served(*place) as process:
+        lines = [shlex.split(line) for line in printed(process) if line.startswith("amiloop read ")]
+        signing = [line for line in lines if "ecdsa" in line]
+        done = [run(line[2:]) for _ in range(2) for line in signing]
+    assert [line[line.index("--client") + 1] for line in signing] == ["55", "71"]
+    assert [each.return_value for each in done] == [0] * 4, [each.output for each in done]
+    assert not any("note:" in each.output for each in done)
+
+
+def test_without_key_files_it_says_how_to_get_them() -> None:
+    with served("--tcp", "127.0.0.1:0", "--model", "reference") as process:
+        shown = printed(process)
+    assert "clients 55 and 71 need key files: --write-secrets FOLDER writes them" in shown
+
+
 def test_every_ciphered_client_of_the_reference_meter_is_read_again_and_again(tmp_path: Path) -> None:
     with served("--tcp", "127.0.0.1:0", "--model", "reference", "--json") as process:
         assert process.stdout is not None
