@@ -88,8 +88,7 @@ async def serve_meters(
         for listener in listeners:
             listener.close()
         for door in doors:
-            for line in list(door.lines):
-                line.close()
+            door.close()
 
 
 def _places(url: str, stations: tuple[Station, ...]) -> list[tuple[str, tuple[Station, ...]]]:

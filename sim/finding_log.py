@@ -45,6 +45,10 @@ class FindingLog:
         """What an HDLC link noticed."""
         self._line(finding.kind.name.lower(), finding.clause, client, finding.sentence, meter=meter, now_s=now_s)
 
+    def tell_frame(self, kind: str, text: str, *, clause: str, client: int, meter: str, now_s: float) -> None:
+        """What is wrong with a frame that no server has seen."""
+        self._line(kind, clause, client, text, meter=meter, now_s=now_s)
+
     def over(self) -> None:
         """The connection is: what was left out until now is said."""
         if self._left_out:

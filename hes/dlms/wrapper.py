@@ -93,6 +93,11 @@ class Receiver:
         """Octets of a PDU that is not complete yet."""
         return len(self._buffer)
 
+    @property
+    def consumed_octets(self) -> int:
+        """Octets of all whole PDUs so far."""
+        return self._consumed_octets
+
     def whole(self, octets: bytes) -> bytes | None:
         """The APDU when `octets` are one whole PDU and nothing is kept; None, and nothing taken, for `feed` otherwise.
 

@@ -72,6 +72,10 @@ class Receiver:
             self._scan(0, found)
         return found
 
+    def still_heard(self, now_s: float) -> None:
+        """The line was not silent until now: what came in the meantime could not be fed yet."""
+        self._heard_s = now_s
+
     @property
     def inside_frame(self) -> bool:
         """Whether the octets of a candidate are under way; a lone flag may be the last one of a frame."""
