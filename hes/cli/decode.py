@@ -86,17 +86,19 @@ def decode(
 ) -> None:
     """Show what the octets in FILE say, frame by frame; - reads standard input.
 
-    FILE is a capture (pcap, pcapng; TCP and UDP on any port), text with hex digits in almost any form, a trace of
-    amiloop, or binary octets. Decoded are DLMS/COSEM APDUs, bare or in DLMS wrapper frames, HDLC frames (segments are
-    put together) and behind a gateway prefix, and Q/GDW 376.1 frames of concentrators.
+    FILE is a capture (pcap, pcapng; TCP and UDP on any port), text with hex digits in almost any form, trace.txt of
+    `amiloop run`, or binary octets. Decoded are DLMS/COSEM APDUs, bare or in DLMS wrapper frames, HDLC frames (segments
+    are put together) and behind a gateway prefix, and Q/GDW 376.1 frames of concentrators.
 
     Frames of one conversation are read together: answers are labelled with what was asked, blocks are put together,
     and ciphered APDUs are opened when the keys are given: --key and --auth-key for any device, or --secrets with keys
     by system title, as `amiloop run` writes them to test-secrets.toml. What no key opens is shown as sealed. Passwords
     and keys are shown nowhere; in hex each of their octets is **.
 
-    Ends with status 1 when nothing in FILE is recognised (of binary octets: when no frame is valid), and with --strict
-    when anything is invalid.
+    Where FILE is damaged, everything that can be read is shown, and the damage with its line or place.
+
+    Ends with status 1 when nothing in FILE is recognised (of binary octets: when no frame is valid), when FILE is
+    damaged, and with --strict when anything is invalid.
     """
     titles = titles or tuple(filter(None, (secrets.get("meter_title"), secrets.get("system_title"))))
     keys = InspectorKeys(
@@ -122,10 +124,11 @@ def decode(
         for note in source.notes:
             click.echo(f"note: {note}", err=True)
         click.echo("\n".join(totals.lines()), err=True)
-    if source.kind == "binary" and not totals.valid:  # any file has octets that could begin a frame
+    is_nothing = source.kind == "capture" and not totals.recognised
+    if is_nothing or (source.kind == "binary" and not totals.valid):  # any file has octets that could begin a frame
         click.echo("nothing in it is a whole DLMS, HDLC or Q/GDW 376.1 frame: is it the right file?", err=True)
         context.exit(ExitStatus.VERDICT_FAILED)
-    if strict and totals.faults:
+    if totals.damaged or (strict and totals.faults):
         context.exit(ExitStatus.VERDICT_FAILED)
 
 
@@ -163,6 +166,11 @@ def _decoded(
     """Each frame with its tree, every conversation with a memory of its own."""
     inspectors: OrderedDict[str, FrameInspector] = OrderedDict()
     for number, heard in enumerate(frames, 1):
+        if heard.damage:
+            node = _damaged(heard)
+            totals.add_damage(node)
+            yield heard, node
+            continue
         inspector = inspectors.get(heard.session)
         if inspector is None:
             totals.sessions += 1
@@ -178,6 +186,7 @@ def _decoded(
             node = inspector.inspect(heard.octets, place=f"#{number}", sender=heard.sender)
         else:
             node = _no_frame(heard.octets)
+            totals.strange += 1
         totals.add(node)
         yield heard, node
     for inspector in inspectors.values():
@@ -189,6 +198,13 @@ def _no_frame(octets: bytes) -> Node:
     return Node(label="octets", value=undecoded_hex(octets), length=len(octets), children=(found,))
 
 
+def _damaged(heard: Heard) -> Node:
+    """A place at which the input could not be read."""
+    found = Node(label="damaged", value=heard.damage, is_fault=True)
+    hidden = _beginning(heard.octets).hidden if heard.octets else ()
+    return Node(label="input", length=len(heard.octets), children=(found,), hidden=hidden)
+
+
 def _beginning(octets: bytes) -> Node:
     """A frame that a trace cut short: seen apart, it is no part of its conversation."""
     hidden = tuple(hidden_places(FrameInspector().inspect(octets)))
@@ -198,13 +214,13 @@ def _beginning(octets: bytes) -> Node:
 def _print_text(decoded: Iterator[tuple[Heard, Node]], *, items_max: int | None, offsets: bool, octets: bool) -> None:
     session = ""
     for number, (heard, node) in enumerate(decoded, 1):
-        if heard.session != session:
+        if heard.session not in ("", session):
             session = heard.session
             click.echo(f"== {session} ==\n")
-        size = counted(len(heard.octets), "octet")
+        size = counted(len(heard.octets), "octet") if heard.octets else ""
         words = [f"#{number}", heard.time, heard.way, size, heard.note and f"({heard.note})"]
         click.echo("  ".join(word for word in words if word))
-        if octets:
+        if octets and heard.octets:
             click.echo(f"  {shown_hex(heard.octets, node, ' ')}")
         tree = render_text(node, items_max=items_max, offsets=offsets)
         click.echo("".join(f"  {line}\n" for line in tree.splitlines()))
@@ -214,7 +230,7 @@ def _print_brief(decoded: Iterator[tuple[Heard, Node]]) -> None:
     """A line for each frame, the time of day and the side before it."""
     session = ""
     for number, (heard, node) in enumerate(decoded, 1):
-        if heard.session != session:
+        if heard.session not in ("", session):
             session = heard.session
             click.echo(f"== {session} ==")
         time = heard.time.partition("T")[2].rstrip("Z")[:12] or heard.time

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hes.cli.frame_cutter import FrameCutter, Piece, cut, frame_octets, starts_hdlc
-from hes.cli.hex_text import FROM_DEVICE, TO_DEVICE, TextFrame, frames_in_text
+from hes.cli.hex_text import FROM_DEVICE, TO_DEVICE, TextFrame, frames_in_text, is_shown_trace
 from hes.clock import utc
 from hes.dlms import gateway
 from hes.dlms.codes import ApduTag
@@ -32,7 +32,8 @@ class Heard:
     """Octets that were sent. session: which conversation, frames of one belong together and are decoded so.
 
     way: from where to where, in words. time: when, as text. note: what is to be said about it besides.
-    sender: which side it came from, any word, "" where nobody says.
+    sender: which side it came from, any word, "" where nobody says. damage: where and why the input could not be read
+    there; the octets are those of a frame before that, if there are any.
     is_frame: False for octets of a stream that start no frame. is_cut: only the beginning of a frame was written down.
     """
 
@@ -44,6 +45,7 @@ class Heard:
     is_frame: bool = True
     is_cut: bool = False
     sender: str = ""
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,12 @@ def read_input(name: str, octets: bytes) -> Input:
     if len(octets) > INPUT_OCTETS_MAX:
         raise ConfigError(f"{name} has more than {INPUT_OCTETS_MAX >> 20} MiB: split it.", path=name)
     if octets[:4] in _CAPTURE_MAGIC:
-        return _capture_input(_read_capture(octets))
+        return _capture_input(name, _read_capture(octets))
     text = _as_text(octets)
     if text is not None:
         found = frames_in_text(text, _makes_sense)
-        if not any(_is_recognised(frame.octets) for frame in found):
-            raise _not_recognised(name, "in its hex digits no frame and no APDU begins" if found else "no hex digits")
+        if not any(_is_recognised(frame.octets) for frame in found if not frame.damage):
+            raise _no_frames_in_text(name, text, found)
         return Input("text", _from_text(found))
     if not octets:
         raise ConfigError(f"{name} is empty.", path=name, exit_status=1)
@@ -79,6 +81,15 @@ def _is_recognised(octets: bytes) -> bool:
     if octets[0] in _APDU_TAGS or starts_hdlc(octets):
         return True
     return any(piece.is_frame and (frame_octets(piece.octets) or 0) > 0 for piece in cut(octets))
+
+
+def _no_frames_in_text(name: str, text: str, found: list[TextFrame]) -> ConfigError:
+    damage = next((frame.damage for frame in found if frame.damage), "")
+    if damage:
+        return ConfigError(f"{damage}; correct it, or make it a comment with #.", path=name, exit_status=1)
+    if is_shown_trace(text):
+        return _not_recognised(name, "what --trace shows is decoded already and has no octets in it")
+    return _not_recognised(name, "in its hex digits no frame and no APDU begins" if found else "no hex digits")
 
 
 def _not_recognised(name: str, why: str) -> ConfigError:
@@ -114,6 +125,9 @@ def _as_text(octets: bytes) -> str | None:
 def _from_text(found: list[TextFrame]) -> Iterator[Heard]:
     words = {TO_DEVICE: "to the device", FROM_DEVICE: "from the device", "": ""}
     for frame in found:
+        if frame.damage:
+            yield Heard(frame.octets, way=words[frame.direction], time=frame.time, damage=frame.damage)
+            continue
         if frame.is_cut:
             yield Heard(frame.octets, frame.session, words[frame.direction], frame.time, is_cut=True)
             continue
@@ -147,13 +161,18 @@ def _read_capture(octets: bytes) -> Capture:
         return read_capture(Path(file.name))
 
 
-def _capture_input(capture: Capture) -> Input:
+def _capture_input(name: str, capture: Capture) -> Input:
     notes = [f"{count} packets not looked into: {reason}" for reason, count in capture.skipped.items()]
     if capture.truncated:
         notes.append("the capture ends in the middle of a packet")
     if not capture.conversations:
-        notes.append("no TCP or UDP payload in the capture")
+        raise _nothing_captured(name, capture, notes)
     return Input("capture", _from_capture(capture), tuple(notes))
+
+
+def _nothing_captured(name: str, capture: Capture, notes: list[str]) -> ConfigError:
+    why = capture.damage or "; ".join(notes) or "it has no packets"
+    return ConfigError(f"no TCP or UDP payload is in the capture {name}: {why}.", path=name, exit_status=1)
 
 
 def _from_capture(capture: Capture) -> Iterator[Heard]:
@@ -163,6 +182,8 @@ def _from_capture(capture: Capture) -> Iterator[Heard]:
             yield from _datagrams(conversation, session)
         else:
             yield from _streams(conversation, session)
+    if capture.damage:
+        yield Heard(b"", damage=capture.damage)
 
 
 def _streams(conversation: Conversation, session: str) -> Iterator[Heard]:

@@ -27,8 +27,9 @@ def counted(count: int, noun: str) -> str:
 class Totals:
     """valid, invalid: frames (and octets between frames) without a fault and with one. faults: all of them, rules: by
     what was broken. examples: the first fault of each rule, and whether the others said the same. sealed: protected
-    APDUs that no key opened. cut: frames of which only the beginning was written down. unanswered: requests that got no
-    answer.
+    APDUs that no key opened. cut: frames of which only the beginning was written down. damaged: places at which the
+    input could not be read. strange: octets that begin no frame, among the invalid ones. unanswered: requests that got
+    no answer.
     """
 
     valid: int = 0
@@ -37,6 +38,8 @@ class Totals:
     faults: int = 0
     sealed: int = 0
     cut: int = 0
+    damaged: int = 0
+    strange: int = 0
     sessions: int = 0
     answers: int = 0
     rules: Counter[str] = field(default_factory=Counter)
@@ -45,10 +48,18 @@ class Totals:
 
     def add(self, node: Node) -> None:
         found = list(faults(node))
-        self.faults += len(found)
         self.invalid += bool(found)
         self.valid += not found
         self.sealed += _sealed(node)
+        self._count(found)
+
+    def add_damage(self, node: Node) -> None:
+        """A place at which the input could not be read: no frame, and a fault."""
+        self.damaged += 1
+        self._count(list(faults(node)))
+
+    def _count(self, found: list[Node]) -> None:
+        self.faults += len(found)
         for each in found:
             text = _PLACE.sub("", each.value)
             rule = _NUMBERS.sub("n", text)
@@ -56,6 +67,11 @@ class Totals:
                 self.rules[rule] += 1
                 first, alike = self.examples.get(rule, (text, True))
                 self.examples[rule] = first, alike and text == first
+
+    @property
+    def recognised(self) -> int:
+        """What began as a frame or an APDU, valid or not."""
+        return self.valid + self.invalid + self.cut - self.strange
 
     def leave(self, conversation: Conversation) -> None:
         """A conversation is over."""
@@ -71,6 +87,8 @@ class Totals:
             first += f"; {counted(self.sessions, 'conversation')}"
         if self.cut:
             first += f"; {counted(self.cut, 'frame')} more of which the trace has only the beginning: use the capture"
+        if self.damaged:
+            first += f"; {counted(self.damaged, 'place')} in the input that could not be read"
         if self.sealed:
             first += f"; {counted(self.sealed, 'APDU')} stayed sealed: check --key, --auth-key or --secrets"
         lines = [first]
@@ -102,6 +120,7 @@ class Totals:
             "conversations": self.sessions,
             "sealed_apdus": self.sealed,
             "cut_frames": self.cut,
+            "damaged": self.damaged,
             "invalid": self.faults,
             "rules": [
                 {"rule": rule, "count": count, "example": self.examples[rule][0]}

@@ -17,11 +17,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hes.cli.frame_cutter import frame_octets, octets_missing
-from hes.errors import ConfigError
 
 RUN_OCTETS_MIN: Final = 3  # shorter runs of hex digits in a log line are words and numbers
 APDU_OCTETS_MAX: Final = 0xFFFF  # of one APDU written over several lines
 DUMP_OCTETS_MAX: Final = 16  # of one line of a dump
+
+_FRAME_STARTS: Final = frozenset({b"\x7e", b"\x68", b"\x00"})  # HDLC, Q/GDW 376.1, wrapper
 
 TO_DEVICE: Final = "->"
 FROM_DEVICE: Final = "<-"
@@ -47,14 +48,21 @@ _REMARK = re.compile(r"\([^)]*\)|\|.*$")
 _LITERAL = re.compile(r"^\s*b(?=['\"])")
 _RUN = re.compile(r"(?:0[xX]|\\x)?[0-9A-Fa-f]{2}(?:[\s,:\-]*(?:(?<![0-9A-Fa-f])0[xX]|\\x)?[0-9A-Fa-f]{2})*")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_SHOWN = re.compile(r"^(?:->|<-) meter$")  # a tree under it, indented, up to a blank line
 _HEADING = re.compile(r"^\s*\[.*\]\s*$")
+
+
+def is_shown_trace(text: str) -> bool:
+    """Whether `text` is what `amiloop read --trace` shows: trees, no octets."""
+    return any(_SHOWN.match(line) for line in text.splitlines())
 
 
 @dataclass(frozen=True, slots=True)
 class TextFrame:
     """Octets found in text. line: where they start, from 1. direction: "->", "<-" or "" when nothing says it.
 
-    is_cut: a trace of amiloop left out the octets behind these.
+    is_cut: a trace of amiloop left out the octets behind these. damage: where and why a line of hex could not be
+    read; the octets are then those of its frame before that.
     """
 
     octets: bytes
@@ -63,20 +71,47 @@ class TextFrame:
     time: str = ""
     session: str = ""
     is_cut: bool = False
+    damage: str = ""
 
 
 def frames_in_text(text: str, makes_sense: Callable[[bytes], bool]) -> list[TextFrame]:
     """The frames that `text` holds, in order. makes_sense: whether octets are a whole APDU or frame.
 
-    Raises ConfigError that says where, for a line of hex with something else in it.
+    A line of hex with something else in it is an entry of its own, which says where; with it go the other lines of its
+    frame.
     """
     lines: list[TextFrame] = []
     for paragraph in _paragraphs(text):
-        if len(paragraph) > 1 and not makes_sense(paragraph[0].octets) and _is_one(paragraph, makes_sense):
+        if any(line.damage for line in paragraph):
+            lines.extend(_without_damaged(paragraph, makes_sense))
+        elif len(paragraph) > 1 and not makes_sense(paragraph[0].octets) and _is_one(paragraph, makes_sense):
             lines.append(_with(paragraph[0], b"".join(frame.octets for frame in paragraph)))
         else:
             lines.extend(paragraph)
     return list(_joined(lines))
+
+
+def _without_damaged(paragraph: list[TextFrame], makes_sense: Callable[[bytes], bool]) -> Iterator[TextFrame]:
+    """The lines of a paragraph in which some are damaged; those of a damaged frame are one entry."""
+    held: TextFrame | None = None  # what the next line may belong to
+    for line in _joined(paragraph):
+        if held is not None and not line.damage and _ends_damaged(held, line, makes_sense):
+            continue
+        if held is not None and line.damage and _goes_on(held, replace(line, damage="")):
+            held = replace(held, damage=line.damage)
+            continue
+        if held is not None:
+            yield held
+        held = line
+    if held is not None:
+        yield held
+
+
+def _ends_damaged(damaged: TextFrame, line: TextFrame, makes_sense: Callable[[bytes], bool]) -> bool:
+    """Whether a line is the rest of a damaged frame: it begins nothing of its own. A bare APDU has one line."""
+    if not damaged.damage or damaged.direction != line.direction or damaged.octets[:1] not in _FRAME_STARTS:
+        return False
+    return not frame_octets(line.octets) and not makes_sense(line.octets)
 
 
 def _is_one(paragraph: list[TextFrame], makes_sense: Callable[[bytes], bool]) -> bool:
@@ -88,8 +123,10 @@ def _is_one(paragraph: list[TextFrame], makes_sense: Callable[[bytes], bool]) ->
 def _paragraphs(text: str) -> Iterator[list[TextFrame]]:
     """Lines with octets, dumps already put together; a blank line or a heading ends a paragraph."""
     collector = _Collector()
+    is_shown = False
     for number, line in enumerate(text.splitlines(), 1):
-        if collector.dump_line(line, number):
+        is_shown = bool(_SHOWN.match(line)) or (is_shown and line.startswith("  "))
+        if is_shown or collector.dump_line(line, number):
             continue
         if not line.strip() or _HEADING.match(line):
             yield from collector.paragraph()
@@ -155,9 +192,9 @@ def _joined(lines: list[TextFrame]) -> Iterator[TextFrame]:
 
 def _goes_on(before: TextFrame, line: TextFrame) -> bool:
     """Whether `before` ends inside a frame that this line can go on: same direction, and no frame of its own."""
-    if before.session or before.direction != line.direction or not octets_missing(before.octets):
+    if before.damage or line.damage or before.session or before.direction != line.direction:
         return False
-    return frame_octets(line.octets) != len(line.octets)
+    return octets_missing(before.octets) and (not line.octets or frame_octets(line.octets) != len(line.octets))
 
 
 def _with(frame: TextFrame, octets: bytes) -> TextFrame:
@@ -197,7 +234,8 @@ def _line(line: str, number: int) -> TextFrame | None:
         rest = rest[match.end() :]
     octets, wrong = _octets(_LITERAL.sub("", rest))
     if wrong:
-        raise ConfigError(_refusal(line, number, wrong), exit_status=1)
+        damage = _damage(line, number, wrong)
+        return TextFrame(_before(rest, wrong), number, direction, time[0] if time else "", damage=damage)
     return TextFrame(octets, number, direction, time[0] if time else "") if octets else None
 
 
@@ -228,7 +266,13 @@ def _is_almost_hex(token: str) -> bool:
     return token.isalnum() and digits >= 2 * RUN_OCTETS_MIN and digits > 0.75 * len(token)
 
 
-def _refusal(line: str, number: int, token: str) -> str:
+def _before(text: str, wrong: str) -> bytes:
+    """The octets before the first token that is no hex."""
+    digits = _NOISE.sub("", text[: text.find(wrong)])
+    return bytes.fromhex(digits) if _HEX.fullmatch(digits) else b""
+
+
+def _damage(line: str, number: int, token: str) -> str:
     place = re.search(rf"(?<![0-9A-Za-z]){re.escape(token)}(?![0-9A-Za-z])", line)
     column = (place.start() if place is not None else line.find(token)) + 1
     bare = _NOISE.sub("", token)
@@ -240,7 +284,7 @@ def _refusal(line: str, number: int, token: str) -> str:
         column, why = column + slip, f"{token[slip]!r} is not a hex digit"
     else:
         why = f"{token!r} is not hex"
-    return f"line {number}, column {column}: {why}; correct it, or make it a comment with #."
+    return f"line {number}, column {column}: {why}"
 
 
 def _cut(token: str) -> str:

@@ -11,12 +11,12 @@ Everything is bounded: file, packet, what waits behind a gap, number of conversa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
-from hes.errors import ConfigError
+from hes.errors import ConfigError, RemoteProtocolError
 from hes.trace.capture_file import CaptureFile, Packet
 from hes.trace.capture_packets import ACK, SYN, Endpoint, Segment, Skipped, segment
 
@@ -55,19 +55,23 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """A whole file. skipped: packets that carry no TCP or UDP, by reason. truncated: the file ends in mid-packet."""
+    """A whole file. skipped: packets that carry no TCP or UDP, by reason. truncated: the file ends in mid-packet.
+
+    damage: where and how the file breaks its format, "" for a sound one; what stands before that is here.
+    """
 
     conversations: Sequence[Conversation]
     packets: int
     skipped: dict[str, int]
     truncated: bool
+    damage: str = ""
 
 
 def read_capture(path: Path) -> Capture:
     """Read a pcap or pcapng file.
 
-    Raises ConfigError when it cannot be opened, is too large or is no capture, RemoteProtocolError (with the offset in
-    the file) when it is damaged.
+    Of one that is damaged, what stands before the damage. Raises ConfigError when it cannot be opened, is too large or
+    is no capture.
     """
     try:
         octets = path.stat().st_size
@@ -89,7 +93,8 @@ def read_stream(stream: IO[bytes]) -> Capture:
     current: dict[tuple[str, Endpoint, Endpoint], _Growing] = {}
     skipped: Counter[str] = Counter()
     packets = 0
-    for packet in file:
+    reader = _Sound(file)
+    for packet in reader:
         packets += 1
         found = segment(packet)
         if isinstance(found, Skipped):
@@ -109,7 +114,25 @@ def read_stream(stream: IO[bytes]) -> Capture:
     for growing in conversations:
         growing.end()
     done = [growing.conversation() for growing in conversations]
-    return Capture([talk for talk in done if talk.chunks], packets, dict(sorted(skipped.items())), file.truncated)
+    said = [talk for talk in done if talk.chunks]
+    return Capture(said, packets, dict(sorted(skipped.items())), file.truncated, reader.damage)
+
+
+class _Sound:
+    """The packets of a file up to where it is damaged. damage: where and how, once that was reached."""
+
+    def __init__(self, file: CaptureFile) -> None:
+        self._file = file
+        self.damage = ""
+
+    def __iter__(self) -> Iterator[Packet]:
+        number = 0
+        try:
+            for packet in self._file:
+                yield packet
+                number = packet.number
+        except RemoteProtocolError as error:
+            self.damage = f"{error.message}, behind packet {number} (octet {error.octet_offset} of the file)"
 
 
 class _Early(NamedTuple):

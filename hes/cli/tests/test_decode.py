@@ -38,6 +38,14 @@ def decoded(text: str | bytes, *options: str) -> dict[str, Any]:
     return body
 
 
+def decoded_badly(text: str) -> dict[str, Any]:
+    done = run("-", "--json", stdin=text.encode())
+    assert done.exception is None, done.exception
+    assert done.return_value == 1
+    body: dict[str, Any] = json.loads(done.stdout)
+    return body
+
+
 def frames(text: str | bytes) -> list[str]:
     return [frame["octets"] for frame in decoded(text)["frames"]]
 
@@ -404,6 +412,71 @@ def test_hex_with_something_else_in_it_is_refused_with_its_place(text: str, said
     assert exit_status(done.exception) == 1
 
 
+LINES = f"{GET_CLOCK}\n\nC0x1{GET_CLOCK[4:]}\n\n{CLOCK_ANSWER}\n"
+
+
+def test_one_damaged_line_hides_no_other() -> None:
+    done = run("-", "--json", stdin=LINES.encode())
+    assert done.return_value == 1
+    body = json.loads(done.stdout)
+    first, damaged, last = body["frames"]
+    assert (first["octets"], last["octets"]) == (GET_CLOCK.lower(), CLOCK_ANSWER.lower())
+    assert last["tree"]["children"][0]["label"] == "answers"
+    assert damaged["tree"]["children"][0]["value"] == "line 3, column 3: 'x' is not a hex digit"
+    assert [body[count] for count in ("valid_frames", "invalid_frames", "damaged", "invalid")] == [2, 0, 1, 1]
+    said = run("-", stdin=LINES.encode())
+    assert "    !! damaged: line 3, column 3: 'x' is not a hex digit\n" in said.stdout
+    assert "2 frames: 2 valid, 0 invalid; 2 APDUs; 1 place in the input that could not be read\n" in said.stderr
+
+
+@pytest.mark.parametrize("line", range(3))
+def test_a_damaged_frame_of_several_lines_is_one_entry(line: int) -> None:
+    snrm = "7EA0070321930F017E"
+    parts = ["00 01 00 10 00", "01 00 0D C0 01 C1 00 08", "00 00 01 00 00 FF 02 00"]
+    parts[line] = parts[line].replace(("10", "0D", "FF")[line], "0g", 1)
+    body = decoded_badly("\n".join([snrm, "", *parts, "", snrm]))
+    assert [len(frame["octets"]) > 0 and frame["tree"]["label"] for frame in body["frames"]][::2] == ["HDLC", "HDLC"]
+    assert [body[count] for count in ("valid_frames", "invalid_frames", "damaged")] == [2, 0, 1]
+    (damage,) = body["frames"][1]["tree"]["children"]
+    assert damage["value"].startswith(f"line {line + 3}, column")
+
+
+def test_a_line_in_a_capture_of_a_meter_is_damaged(captures: Path) -> None:
+    lines = (captures / "han/kaifa-2017-09-12.txt").read_text().splitlines()
+    lines[59] = lines[59].replace("A0", "Ax", 1)
+    body = decoded_badly("\n".join(lines))
+    assert [body[count] for count in ("valid_frames", "invalid_frames", "damaged")] == [610, 0, 1]
+
+
+def test_what_read_shows_of_its_frames_has_no_octets() -> None:
+    shown = "-> meter\n  wrapper: 16 -> 1, 31 octets\n    conformance: C001C1 (3 octets)\n\n"
+    nothing = run("-", stdin=shown.encode())
+    assert isinstance(nothing.exception, HesError)
+    assert "is decoded already and has no octets in it" in nothing.exception.message
+    assert exit_status(nothing.exception) == 1
+    assert frames(f"{shown}{GET_CLOCK}\n") == [GET_CLOCK.lower()]
+
+
+def test_a_capture_without_frames_is_not_recognised(captures: Path) -> None:
+    header = (captures / "sessions/DLMS_list.pcap").read_bytes()[:24]
+    nothing = run("-", stdin=header)
+    assert isinstance(nothing.exception, HesError)
+    assert "it has no packets" in nothing.exception.message
+    assert exit_status(nothing.exception) == 1
+    http = _datagram(b"GET / HTTP/1.1\r\n")
+    done = run("-", stdin=header + struct.pack("<IIII", 1, 0, len(http), len(http)) + http)
+    assert done.return_value == 1
+    assert "is it the right file?" in done.stderr
+
+
+def _datagram(payload: bytes) -> bytes:
+    udp = struct.pack(">HHHH", 4059, 4059, 8 + len(payload), 0) + payload
+    ip = struct.pack(
+        ">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, bytes((10, 0, 0, 1)), bytes((10, 0, 0, 2))
+    )
+    return bytes(12) + b"\x08\x00" + ip + udp
+
+
 @pytest.mark.parametrize(
     "nothing", [b"no digits at all\n", b"\n\n", b"see deadbeef for it\n", bytes(300), b"\xff\xfe\x01"]
 )
@@ -475,10 +548,21 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "absent.pcap cannot be read" in done.exception.message
 
 
-def test_a_capture_that_is_damaged_is_an_error(captures: Path) -> None:
+def test_a_capture_gives_what_stands_before_its_damage(captures: Path) -> None:
     octets = (captures / "sessions" / "DLMS_list.pcap").read_bytes()
-    damaged = octets[:32] + b"\xff\xff\xff\xff" + octets[36:]
-    assert isinstance(run("-", stdin=damaged).exception, HesError)
+    damaged = octets[:1489] + b"\xff\xff\xff\xff" + octets[1493:]  # the length of the last record
+    done = run("-", "--json", stdin=damaged)
+    assert done.return_value == 1
+    body = json.loads(done.stdout)
+    assert (body["damaged"], body["invalid"], body["valid_frames"]) == (1, 1, 8)
+    (damage,) = body["frames"][-1]["tree"]["children"]
+    assert damage["invalid"]
+    assert "a packet of 4294967295 octets" in damage["value"]
+    assert "behind packet 14 (octet 1497 of the file)" in damage["value"]
+    nothing_before = run("-", stdin=octets[:32] + b"\xff\xff\xff\xff" + octets[36:])
+    assert isinstance(nothing_before.exception, HesError)
+    assert exit_status(nothing_before.exception) == 1
+    assert "behind packet 0" in nothing_before.exception.message
     cut_short = decoded(octets[:-20])
     assert any("middle of a packet" in note for note in cut_short["notes"])
 

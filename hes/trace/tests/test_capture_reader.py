@@ -288,12 +288,14 @@ def test_files_that_are_no_captures_are_config_errors(tmp_path: Path) -> None:
         read_capture(tmp_path / "nowhere.pcap")
 
 
-def test_a_packet_of_an_impossible_size_is_an_error_with_its_place() -> None:
+def test_a_packet_of_an_impossible_size_ends_the_reading_and_its_place_is_told() -> None:
     pcap = written([tcp(1, b"one")])
     absurd = pcap + struct.pack("<IIII", 1, 0, PACKET_OCTETS_MAX + 1, 1)
-    with pytest.raises(RemoteProtocolError, match="damaged") as refused:
-        read(absurd)
-    assert refused.value.octet_offset == len(absurd)
+    capture = read(absurd)
+    assert said(capture) == [(b"one", 0)]
+    assert capture.damage.startswith("the capture is damaged: a packet of")
+    assert capture.damage.endswith(f"behind packet 1 (octet {len(absurd)} of the file)")
+    assert read(pcap).damage == ""
 
 
 VALID = written([tcp(1, b"one"), tcp(4, b"two")])
