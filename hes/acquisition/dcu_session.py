@@ -22,6 +22,7 @@ from hes.acquisition.exchanges import Exchanges, Taken, name_of
 from hes.acquisition.session_context import SessionContext, SessionCounters, SessionLimits, SessionOwner
 from hes.dlms import gateway, wrapper
 from hes.errors import RemoteProtocolError
+from hes.links.turns import TakesTurns
 from hes.protocols import qgdw376
 from hes.protocols.framing import StreamSplitter, WrapperFrame
 from hes.protocols.gateway_route import ERRORS
@@ -37,14 +38,17 @@ LINGER_S = 5.0
 """How long a connection that we close may take to bring its last octets away; then it is aborted."""
 
 
-class DcuSession(asyncio.Protocol):
+class DcuSession(TakesTurns):
     """asyncio protocol of one accepted connection.
 
     disconnected: done when the connection itself is gone, which may be later than the end of the session.
     """
 
+    turn_octets = 8192  # answers are longer than requests, and cost less
+
     def __init__(self, owner: SessionOwner, context: SessionContext, name: str) -> None:
         """name: what the session is called in captures when its first frame is not a terminal's."""
+        super().__init__()
         self.name = name
         self._named = False
         self.terminal_id: str | None = None
@@ -52,7 +56,6 @@ class DcuSession(asyncio.Protocol):
         self._owner = owner
         self._context = context
         self._splitter = StreamSplitter()
-        self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self.disconnected: asyncio.Future[None] = self._loop.create_future()
         self._exchanges = Exchanges(context.limits.late_answer_s)
@@ -106,6 +109,12 @@ class DcuSession(asyncio.Protocol):
     # -- octets in
 
     def data_received(self, data: bytes) -> None:
+        if len(data) > self.turn_octets:
+            self.take_in_turns(data)
+        else:
+            self.take(data)
+
+    def take(self, data: bytes) -> None:
         if self._ended:
             return
         if self.terminal_id is not None:

@@ -6,22 +6,25 @@ import asyncio
 from collections.abc import Callable
 
 from hes.errors import RemoteProtocolError
+from hes.links.turns import TakesTurns
 from hes.protocols import qgdw376
 from hes.protocols.framing import StreamSplitter, WrapperFrame
 from hes.protocols.qgdw376 import LinkService, Qgdw376Frame, TerminalId
 
 
-class Uplink(asyncio.Protocol):
+class Uplink(TakesTurns):
     """The concentrator's end of one TCP connection.
 
     on_request: called with each DLMS wrapper frame. `lost` is done when the connection is.
     """
 
+    turn_octets = 8192  # a request waits in a queue of limited length and costs little before
+
     def __init__(self, terminal: TerminalId, on_request: Callable[[Uplink, WrapperFrame], None]) -> None:
+        super().__init__()
         self._terminal = terminal
         self._on_request = on_request
         self._splitter = StreamSplitter()
-        self._transport: asyncio.Transport | None = None
         self._pseq = 0
         self._asked: dict[int, asyncio.Future[bool]] = {}
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -33,6 +36,12 @@ class Uplink(asyncio.Protocol):
             self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        if len(data) > self.turn_octets or self._unread:  # the end of an outage resumes reading by itself
+            self.take_in_turns(data)
+        else:
+            self.take(data)
+
+    def take(self, data: bytes) -> None:
         try:
             for frame in self._splitter.feed(data):
                 if isinstance(frame, WrapperFrame):

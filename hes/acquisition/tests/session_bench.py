@@ -29,12 +29,19 @@ class FakeTransport(asyncio.Transport):
         self.sent: list[bytes] = []
         self.aborted = False
         self.stuck = stuck
+        self.reads = True
         self.protocol: asyncio.Protocol | None = None
         self._closing = False
 
     def write(self, data: Any) -> None:
         assert not self._closing, "nothing is written to a connection that is closing"
         self.sent.append(bytes(data))
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
 
     def is_closing(self) -> bool:
         return self._closing

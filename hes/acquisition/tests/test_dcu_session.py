@@ -56,6 +56,28 @@ def test_a_login_is_confirmed_and_registered_and_heartbeats_are_answered() -> No
     run(main())
 
 
+def test_a_flood_of_heartbeats_lets_others_have_their_turn_and_is_answered_in_the_end() -> None:
+    async def main() -> None:
+        bench = Bench()
+        session, transport = bench.online()
+        transport.sent.clear()
+        beat = link(EAST, LinkService.HEARTBEAT)
+        session.data_received(beat * 1000)
+        assert len(transport.sent) == session.turn_octets // len(beat) < 1000
+        assert not transport.reads
+        session.pause_writing()
+        await asyncio.sleep(1)
+        assert len(transport.sent) == session.turn_octets // len(beat), (
+            "a terminal that does not read them gets no more"
+        )
+        session.resume_writing()
+        await asyncio.sleep(1)
+        assert len(transport.sent) == 1000
+        assert transport.reads
+
+    run(main())
+
+
 def test_an_unknown_terminal_is_told_so_and_hung_up_on() -> None:
     async def main() -> None:
         bench = Bench(known={str(WEST)})
