@@ -287,7 +287,8 @@ class ClientLink:
         gap = False
         if is_information and not in_sequence:
             gap = frame.receive == outgoing.next and incoming.is_ahead(frame.send, self.parameters.receive_window)
-            kind = LinkFindingKind.OUT_OF_SEQUENCE if gap else LinkFindingKind.REPEATED
+            repeated = not gap and incoming.came(frame.send)
+            kind = LinkFindingKind.REPEATED if repeated else LinkFindingKind.OUT_OF_SEQUENCE
             events.append(LinkFinding(kind, frame))
             if not gap:
                 return

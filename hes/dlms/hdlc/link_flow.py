@@ -73,12 +73,12 @@ class Outgoing:
 
 
 class Incoming:
-    """Segments that came. expected: V(R)."""
+    """Segments that came. expected: V(R). taken: how many numbers below it have come, as far back as they go."""
 
-    __slots__ = ("_apdu_octets_max", "_octets", "_partial", "expected")
+    __slots__ = ("_apdu_octets_max", "_octets", "_partial", "expected", "taken")
 
     def __init__(self, apdu_octets_max: int) -> None:
-        self.expected = 0
+        self.expected = self.taken = 0
         self._apdu_octets_max = apdu_octets_max
         self._octets = bytearray()
         self._partial = False
@@ -94,8 +94,12 @@ class Incoming:
 
     def is_ahead(self, number: int, window: int) -> bool:
         """Whether a number that is not expected belongs to a row that begins with the expected one: then frames before
-        it were lost. If not, it came before."""
+        it were lost."""
         return (number - self.expected) % MODULUS < window
+
+    def came(self, number: int) -> bool:
+        """Whether a frame with a number that is not expected may have come before."""
+        return (self.expected - number) % MODULUS <= self.taken
 
     def take(self, frame: Frame) -> bytes | None:
         """Take the I frame with the expected number; the APDU with its LLC header that it completes, if it does.
@@ -103,6 +107,7 @@ class Incoming:
         Once `too_long`, nothing more is kept and no APDU comes: the link has to end.
         """
         self.expected = (self.expected + 1) % MODULUS
+        self.taken = min(self.taken + 1, MODULUS - 1)
         self._partial = frame.segmented
         if not self.too_long:
             self._octets += frame.information

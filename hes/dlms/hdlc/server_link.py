@@ -202,7 +202,8 @@ class ServerLink:
         self.state = step(self.state, Event.INFORMATION)
         if frame.send != incoming.expected:
             gap = incoming.is_ahead(frame.send, self.parameters.receive_window)
-            kind = LinkFindingKind.OUT_OF_SEQUENCE if gap else LinkFindingKind.REPEATED
+            repeated = not gap and incoming.came(frame.send)
+            kind = LinkFindingKind.REPEATED if repeated else LinkFindingKind.OUT_OF_SEQUENCE
             events.append(LinkFinding(kind, frame))
             self._respond(frame, events)
         elif self._working:

@@ -133,6 +133,13 @@ def test_a_gap_in_the_request_is_answered_by_the_number_that_is_missing() -> Non
     assert line.events() == [Received(b"123456789", 1)]
 
 
+def test_a_number_that_never_came_is_a_gap_and_no_repetition() -> None:
+    line = Line()
+    line.connects()
+    assert line.hears(Kind.I, LLC_COMMAND + b"\xc0", send=3) == ["RR(0) P/F 0223>21"]
+    assert line.findings == [LinkFindingKind.OUT_OF_SEQUENCE]
+
+
 def test_a_repeated_request_fetches_the_stored_answer_and_is_not_handed_on() -> None:
     line = Line()
     line.connects()
