@@ -12,11 +12,14 @@ from typing import Final
 
 import structlog
 
-from hes.dlms.findings import Finding
+from hes.dlms.findings import OWN_LIMITS, Finding
 from hes.dlms.hdlc.link_events import LinkFinding
 
 log = structlog.get_logger()
 
+PEER_BROKE: Final = "peer_broke_a_rule"
+OWN_LIMIT: Final = "own_limit_reached"
+"""The meter could not do what it was asked for, and nobody broke a rule."""
 LINES_PER_SECOND: Final = 10
 """From one connection, or from one world; ours [A]: a person reads no more, and a broken client sends thousands."""
 
@@ -38,8 +41,8 @@ class FindingLog:
     def tell(self, findings: Iterable[Finding], *, meter: str, now_s: float) -> None:
         """Findings of a meter's server. now_s: seconds."""
         for finding in findings:
-            client = finding.client_sap
-            self._line(finding.kind.value, finding.clause, client, finding.text, meter=meter, now_s=now_s)
+            client, event = finding.client_sap, OWN_LIMIT if finding.kind in OWN_LIMITS else PEER_BROKE
+            self._line(finding.kind.value, finding.clause, client, finding.text, meter=meter, now_s=now_s, event=event)
 
     def tell_link(self, finding: LinkFinding, *, client: int, meter: str, now_s: float) -> None:
         """What an HDLC link noticed."""
@@ -60,7 +63,9 @@ class FindingLog:
         say = log.info if self._quiet else log.warning
         say(event, **fields)
 
-    def _line(self, kind: str, clause: str, client: int, text: str, *, meter: str, now_s: float) -> None:
+    def _line(
+        self, kind: str, clause: str, client: int, text: str, *, meter: str, now_s: float, event: str = PEER_BROKE
+    ) -> None:
         if not self._until_s - 1.0 <= now_s < self._until_s:  # a clock that was set back begins a second too
             self._until_s, self._left = now_s + 1.0, LINES_PER_SECOND
             self.over()
@@ -68,4 +73,4 @@ class FindingLog:
             self._left_out += 1
             return
         self._left -= 1
-        self._say("peer_broke_a_rule", kind=kind, clause=clause, client=client, text=text, meter=meter)
+        self._say(event, kind=kind, clause=clause, client=client, text=text, meter=meter)

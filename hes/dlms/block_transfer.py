@@ -52,11 +52,12 @@ class Outgoing:
 
 
 class Incoming:
-    """Blocks that arrive. `number` is the last one taken in its turn."""
+    """Blocks that arrive. `number` is the last one taken in its turn. octets_max: of the whole value."""
 
-    __slots__ = ("_octets", "_parts", "number")
+    __slots__ = ("_octets", "_octets_max", "_parts", "number")
 
-    def __init__(self) -> None:
+    def __init__(self, octets_max: int = BLOCK_TRANSFER_OCTETS_MAX) -> None:
+        self._octets_max = octets_max
         self._parts: list[bytes] = []
         self._octets = 0
         self.number = 0
@@ -69,9 +70,9 @@ class Incoming:
         if block.number != self.number + 1:
             raise BlockNumberError(f"block {block.number} came, {self.number + 1} was expected")
         self._octets += len(block.raw)
-        if self._octets > BLOCK_TRANSFER_OCTETS_MAX or block.number > BLOCKS_MAX:
+        if self._octets > self._octets_max or block.number > BLOCKS_MAX:
             raise RemoteProtocolError(
-                f"a value of more than {BLOCK_TRANSFER_OCTETS_MAX} octets or {BLOCKS_MAX} blocks is not taken"
+                f"a value of more than {self._octets_max} octets or {BLOCKS_MAX} blocks is not taken"
             )
         self.number = block.number
         self._parts.append(block.raw)

@@ -31,16 +31,21 @@ class FindingKind(Enum):
     NOT_NEGOTIATED = "not_negotiated"
     REQUEST_TOO_LONG = "request_too_long"
     ANSWER_TOO_LONG = "answer_too_long"
+    SEND_LIMIT_REACHED = "send_limit_reached"
     PROTECTION_TOO_WEAK = "protection_too_weak"
     UNEXPECTED_PROTECTION = "unexpected_protection"
     REFLECTED = "reflected"
     RELEASE_REFUSED = "release_refused"
     BLOCK_OUT_OF_TURN = "block_out_of_turn"
+    BLOCK_WINDOW_EXCEEDED = "block_window_exceeded"
     COUNTER_USED_UP = "counter_used_up"
     UNEXPECTED_ANSWER = "unexpected_answer"
     WRONG_INVOKE_ID = "wrong_invoke_id"
     AARE_UNEXPECTED = "aare_unexpected"
 
+
+OWN_LIMITS: Final = frozenset({FindingKind.SEND_LIMIT_REACHED, FindingKind.COUNTER_USED_UP})
+"""Where this side could not do what it was asked for, and the peer broke no rule."""
 
 _APPLICATION: Final = "docs/protocols/dlms-application.md"
 _ROLES: Final = "docs/protocols/dlms-roles.md"
@@ -61,11 +66,13 @@ CLAUSES: Final[dict[FindingKind, str]] = {
     FindingKind.NOT_NEGOTIATED: f"IEC 62056-5-3, conformance negotiation ({_ROLES} §2)",
     FindingKind.REQUEST_TOO_LONG: f"IEC 62056-5-3, maximum PDU size of the server ({_ROLES} §2)",
     FindingKind.ANSWER_TOO_LONG: f"IEC 62056-5-3, maximum PDU size of the client ({_ROLES} §2)",
+    FindingKind.SEND_LIMIT_REACHED: f"IEC 62056-5-3, maximum PDU size, this server's own ({_ROLES} §2)",
     FindingKind.PROTECTION_TOO_WEAK: f"IEC 62056-5-3, security policy and access rights ({_ROLES} §2)",
     FindingKind.UNEXPECTED_PROTECTION: f"IEC 62056-5-3, application contexts and ciphering ({_ROLES} §2)",
     FindingKind.REFLECTED: f"IEC 62056-5-3, system titles ({_APPLICATION} §5)",
     FindingKind.RELEASE_REFUSED: f"IEC 62056-5-3, COSEM-RELEASE ({_ROLES} §2)",
     FindingKind.BLOCK_OUT_OF_TURN: f"IEC 62056-5-3, block transfer ({_ROLES} §3)",
+    FindingKind.BLOCK_WINDOW_EXCEEDED: f"IEC 62056-5-3, general block transfer, windows ({_ROLES} §3)",
     FindingKind.COUNTER_USED_UP: f"IEC 62056-5-3, invocation counters ({_ROLES} §4)",
     FindingKind.UNEXPECTED_ANSWER: f"IEC 62056-5-3, services and their answers ({_APPLICATION} §3)",
     FindingKind.AARE_UNEXPECTED: f"IEC 62056-5-3, COSEM-OPEN ({_ROLES} §5)",

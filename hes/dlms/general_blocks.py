@@ -73,11 +73,15 @@ def step(state: State, event: Event) -> State:
 
 
 class Outcome(NamedTuple):
-    """What a block has led to. send: octets for the peer, in order. whole: its message. ended: why it is over."""
+    """What a block has led to. send: octets for the peer, in order. whole: its message. ended: why it is over.
+
+    remark: what the peer did wrong although it goes on.
+    """
 
     send: tuple[bytes, ...] = ()
     whole: bytes | None = None
     ended: str = ""
+    remark: str = ""
 
 
 NOTHING: Final = Outcome()
@@ -93,6 +97,8 @@ class GeneralBlocks:
     __slots__ = (
         "_acknowledged",
         "_base",
+        "_burst_blocks",
+        "_burst_last",
         "_capacity",
         "_deadline_s",
         "_first",
@@ -129,6 +135,7 @@ class GeneralBlocks:
         self._received = self._octets = 0
         self._queue: dict[int, GeneralBlock] = {}
         self._parts: list[bytes] = []
+        self._burst_blocks = self._burst_last = 0  # blocks of the burst under way, number of its last one
         self._first = self._last_ack = b""
         self._seen = False  # whether the peer has acknowledged anything of ours
         self._deadline_s: float | None = None
@@ -240,7 +247,25 @@ class GeneralBlocks:
         return Outcome(self._burst(at_once))
 
     def _take(self, block: GeneralBlock) -> Outcome:
-        """A block of the peer's message; an empty one belongs to it only when it ends it."""
+        """A block of the peer's message; an empty one belongs to it only when it ends it.
+
+        A client that sends more at once than our window is told so and heard all the same; more than any window can be
+        is no burst, and is broken off. What a server sends on and on has its bound in octets [A].
+        """
+        begins = block.number <= self._burst_last  # once more, after an end of the burst that was lost
+        self._burst_blocks = 0 if not block.streaming else 1 if begins else self._burst_blocks + 1
+        self._burst_last = block.number
+        if self._initiates or self._burst_blocks <= self.window:
+            return self._taken(block)
+        if self._burst_blocks > WINDOW_MAX:
+            return self._abort(f"more than {WINDOW_MAX} blocks came in a row, and no window is larger")
+        outcome = self._taken(block)
+        if self._burst_blocks > self.window + 1:
+            return outcome
+        remark = f"more than {self.window} blocks came in a row, which is the window"
+        return outcome._replace(remark=remark)
+
+    def _taken(self, block: GeneralBlock) -> Outcome:
         if not block.data and not (block.last and self._parts):
             self.state = step(self.state, Event.ACKNOWLEDGED)
             if block.number != self._received + 1:

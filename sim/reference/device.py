@@ -8,7 +8,7 @@ from hes.dlms.cosem.logical_device import LogicalDevice
 from sim.reference.associations import OFFERS
 from sim.reference.behaviours import behaviours, one_of_every_class, security_setups
 from sim.reference.meter import ReferenceMeter
-from sim.reference.objects import identity, objects
+from sim.reference.objects import WRITTEN_OCTETS_MAX, identity, objects
 
 MANAGEMENT_SAP: Final = 1
 SECOND_SAP: Final = 18
@@ -17,6 +17,8 @@ MAX_PDU_OCTETS: Final = 640
 """That it takes: small enough that long values come in blocks [A]."""
 MAX_SEND_OCTETS: Final = 2000
 """That it sends: an object list with short names fits, which not every client can take in blocks [A]."""
+MAX_LONG_REQUEST_OCTETS: Final = WRITTEN_OCTETS_MAX + 4
+"""The longest value that can be written, with tag and length."""
 NAMES: Final = {MANAGEMENT_SAP: b"AMLREF0000000001", SECOND_SAP: b"AMLREF0000000018"}
 
 
@@ -31,6 +33,7 @@ def logical_devices() -> tuple[LogicalDevice[ReferenceMeter], ...]:
             security=lambda meter: meter.security,
             server_sap=MANAGEMENT_SAP,
             max_receive_pdu_size=MAX_PDU_OCTETS,
+            max_long_request_octets=MAX_LONG_REQUEST_OCTETS,
             max_send_pdu_size=MAX_SEND_OCTETS,
         ),
         LogicalDevice(
@@ -41,5 +44,6 @@ def logical_devices() -> tuple[LogicalDevice[ReferenceMeter], ...]:
             security=lambda meter: meter.security,
             server_sap=SECOND_SAP,
             max_receive_pdu_size=MAX_PDU_OCTETS,
+            max_long_request_octets=MAX_LONG_REQUEST_OCTETS,
         ),
     )

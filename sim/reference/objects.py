@@ -29,6 +29,7 @@ MAX_DEMAND: Final = Obis.parse("1.0.1.6.0.255")
 LOAD_PROFILE: Final = Obis.parse("1.0.99.1.0.255")
 RELAY: Final = Obis.parse("0.0.96.3.10.255")
 WRITTEN_OCTETS_MAX: Final = 0xFFFF
+"""Of a value that is written; a longer one is of the right type, and refused for no reason that has a code [A]."""
 
 WATT_HOURS: Final = ScalerUnit(0, 30)
 WATTS: Final = ScalerUnit(0, 27)
@@ -115,15 +116,19 @@ def _switch(meter: ReferenceMeter, _now_s: float, state: ControlState) -> Action
 
 
 def _set_long(meter: ReferenceMeter, _now_s: float, value: Data) -> DataAccessResult:
-    if value.tag is not Tag.OCTET_STRING or len(value.value) > WRITTEN_OCTETS_MAX:
+    if value.tag is not Tag.OCTET_STRING:
         return DataAccessResult.TYPE_UNMATCHED
+    if len(value.value) > WRITTEN_OCTETS_MAX:
+        return DataAccessResult.OTHER_REASON
     meter.long_value = value.value
     return DataAccessResult.SUCCESS
 
 
 def _set_written(meter: ReferenceMeter, _now_s: float, value: Data) -> DataAccessResult:
-    if value.tag is not Tag.OCTET_STRING or len(value.value) > WRITTEN_OCTETS_MAX:
+    if value.tag is not Tag.OCTET_STRING:
         return DataAccessResult.TYPE_UNMATCHED
+    if len(value.value) > WRITTEN_OCTETS_MAX:
+        return DataAccessResult.OTHER_REASON
     meter.written = value.value
     return DataAccessResult.SUCCESS
 

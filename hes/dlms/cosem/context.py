@@ -69,3 +69,17 @@ class Context(Generic[I]):
     def note(self, kind: FindingKind, text: str, case: str = "") -> None:
         """The client broke a rule and is refused. case: id of the conformance case, where `kind` does not say it."""
         self.findings.append(Finding(kind, text, self.client.client_sap, case))
+
+    def note_too_long(self, octets: int, limit: int, why: str) -> None:
+        """An answer does not fit: into what the client takes, or into what its device sends at most. limit: of both,
+        after protection. why: no blocks helped."""
+        own = self.device.max_send_pdu_size
+        if own and self.max_send_pdu_size >= own:
+            self.note(
+                FindingKind.SEND_LIMIT_REACHED,
+                f"an answer of {octets} octets where this server sends {limit} at most, {why}",
+            )
+        else:
+            self.note(
+                FindingKind.ANSWER_TOO_LONG, f"an answer of {octets} octets where the client takes {limit}, {why}"
+            )

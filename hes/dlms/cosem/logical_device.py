@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from hes.dlms import axdr
+from hes.dlms.block_transfer import BLOCK_TRANSFER_OCTETS_MAX
 from hes.dlms.codes import ActionResult
 from hes.dlms.cosem import device_time
 from hes.dlms.cosem.access import EVERYONE, READERS, ClientAccess, Role
@@ -60,6 +61,7 @@ class LogicalDevice(Generic[I]):
         server_sap: int = MANAGEMENT_LOGICAL_DEVICE,
         max_receive_pdu_size: int = MAX_RECEIVE_PDU_SIZE,
         max_send_pdu_size: int = 0,
+        max_long_request_octets: int = BLOCK_TRANSFER_OCTETS_MAX,
         general_block_window: int = GENERAL_BLOCK_WINDOW,
         prefers_general_blocks: bool = False,
         security_setup_version: int = 0,
@@ -74,6 +76,7 @@ class LogicalDevice(Generic[I]):
         time; the clock object 0.0.1.0.0 where there is one, else world time.
         max_receive_pdu_size: octets of the longest APDU that the device takes. max_send_pdu_size: octets of the longest
         that it sends, where its own buffer is smaller than the client's; 0 where it is not.
+        max_long_request_octets: of the value of a long SET or ACTION, or a long Write; what grows beyond is aborted.
         general_block_window: general blocks that it takes at once, 1..63. prefers_general_blocks: long answers go in
         general blocks even where the services' own were agreed.
         association_version: of the Association LN objects, 0 to 3; 2 and 3 have users, 3 lists rights with their
@@ -88,6 +91,7 @@ class LogicalDevice(Generic[I]):
         self.neighbours: tuple[LogicalDevice[I], ...] = (self,)
         self.max_receive_pdu_size = max_receive_pdu_size
         self.max_send_pdu_size = max_send_pdu_size
+        self.max_long_request_octets = max_long_request_octets
         self.general_block_window = general_block_window
         self.prefers_general_blocks = prefers_general_blocks
         self.clients = {client.client_sap: client for client in clients}

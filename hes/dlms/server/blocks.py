@@ -37,6 +37,8 @@ def receive(
     assert isinstance(block, apdu.GeneralBlock)
     blocks = _blocks_of(association)
     outcome = blocks.receive(block, at_once=at_once, now_s=now_s)
+    if outcome.remark:
+        note(FindingKind.BLOCK_WINDOW_EXCEEDED, outcome.remark)
     if outcome.ended:
         note(FindingKind.BLOCK_TRANSFER_ENDED, outcome.ended)
     if outcome.whole is None:

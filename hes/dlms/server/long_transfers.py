@@ -54,7 +54,7 @@ class LongAnswer:
 class LongRequest:
     """A request arriving in blocks. finish: executes the whole and gives the answer. answer: the last one given.
 
-    lists: how many results its answer has, 0 when it is not a list.
+    lists: how many results its answer has, 0 when it is not a list. refusal: why it is broken off.
     """
 
     service: Service
@@ -64,6 +64,7 @@ class LongRequest:
     lists: int = 0
     answer: bytes | None = None
     done: bool = False
+    refusal: str = ""
 
     def take(self, block: Block) -> tuple[bytes | None, bool]:
         """The answer to one more block, and whether the transfer goes on (or may be asked for again)."""
@@ -76,7 +77,8 @@ class LongRequest:
             whole = self.incoming.add(block)
         except BlockNumberError:
             return self.refused(number, DataAccessResult.DATA_BLOCK_NUMBER_INVALID), False
-        except RemoteProtocolError:
+        except RemoteProtocolError as error:
+            self.refusal = error.message
             return self.refused(number, DataAccessResult.LONG_SET_ABORTED), False
         self.done = block.last
         self.answer = self._acknowledge(number) if whole is None else self.finish(whole)

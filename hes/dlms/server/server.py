@@ -117,8 +117,11 @@ class Server(Generic[I]):
         """
         octets = bytes(octets)
         client = self.device.clients.get(client_sap)
-        if client is None or not octets:
-            self._note(FindingKind.UNKNOWN_CLIENT, f"client {client_sap} is not declared, or sends nothing", client_sap)
+        if client is None:
+            self._note(FindingKind.UNKNOWN_CLIENT, f"client {client_sap} is not declared", client_sap)
+            return None
+        if not octets:
+            self._note(FindingKind.MALFORMED_APDU, "an APDU without an octet", client_sap)
             return None
         limit = self.device.max_receive_pdu_size
         if limit and len(octets) > limit:

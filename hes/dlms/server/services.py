@@ -157,8 +157,7 @@ class Services(Generic[I]):
         """An answer that cannot be cut here: too long, unless it goes in general blocks."""
         if len(answer) <= self.limit or self._general_blocks:
             return answer
-        text = f"an answer of {len(answer)} octets where the client takes {self.limit}, and no blocks were negotiated"
-        self._context.note(FindingKind.ANSWER_TOO_LONG, text)
+        self._context.note_too_long(len(answer), self.limit, "and no blocks were negotiated")
         return TOO_LONG
 
     def _next_block(self, service: Service, invoke: int, number: int) -> bytes:
@@ -297,7 +296,8 @@ class Services(Generic[I]):
         self, service: Service, invoke: int, finish: Callable[[bytes], bytes | None], lists: int = 0
     ) -> LongRequest:
         self._begin()
-        self._long_request = LongRequest(service, invoke, Incoming(), finish, lists)
+        incoming = Incoming(self._context.device.max_long_request_octets)
+        self._long_request = LongRequest(service, invoke, incoming, finish, lists)
         return self._long_request
 
     def _further(self, service: Service, invoke: int, block: Block) -> bytes | None:
@@ -311,8 +311,8 @@ class Services(Generic[I]):
         """One more block. `_begin` is not called where it was the last one: it may come again."""
         answer, goes_on = transfer.take(block)
         if not goes_on:
-            taken = transfer.incoming.number
-            self._out_of_turn(transfer.service, f"block {block.number} cannot be taken", f"{taken} was taken last")
+            why = transfer.refusal or f"{transfer.incoming.number} was taken last"
+            self._out_of_turn(transfer.service, f"block {block.number} cannot be taken", why)
         return answer
 
     def _out_of_turn(self, service: Service, what: str, state: str) -> None:

@@ -158,8 +158,7 @@ class ShortNameServices(Generic[I]):
         return _NOT_NEGOTIATED[service]
 
     def _too_long(self, octets: int) -> bytes:
-        text = f"an answer of {octets} octets where the client takes {self.limit}, and no blocks hold it"
-        self._context.note(FindingKind.ANSWER_TOO_LONG, text)
+        self._context.note_too_long(octets, self.limit, "and no blocks hold it")
         return _TOO_LONG
 
     def _out_of_turn(self, text: str) -> None:
@@ -295,7 +294,8 @@ class ShortNameServices(Generic[I]):
             return transfer.answer
         if block.number == 1:
             self._begin()
-            transfer = self._long_request = _LongRequest(service, Incoming())
+            incoming = Incoming(self._context.device.max_long_request_octets)
+            transfer = self._long_request = _LongRequest(service, incoming)
         if transfer is None or transfer.service is not service or (transfer.last is not None and transfer.last.last):
             self._out_of_turn(f"block {block.number} of a {service.name} arrives, and no such transfer is under way")
             return _aborted(service, _NOT_RUNNING[service])

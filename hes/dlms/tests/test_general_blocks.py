@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hes.dlms import apdu
 from hes.dlms.general_blocks import (
     ABORT,
+    NOTHING,
     RECOVERIES_MAX,
     RECOVERY_S,
     TRANSITIONS,
@@ -19,6 +20,7 @@ from hes.dlms.general_blocks import (
 )
 from hes.dlms.hdlc.push import PushReceiver
 from hes.dlms.hdlc.tests.published import PUSH_IN_BLOCKS
+from hes.dlms.xdlms.general_block import WINDOW_MAX
 from hes.errors import LocalProtocolError, RemoteProtocolError
 
 ANSWER = bytes.fromhex("C401C1000928") + bytes(range(40))
@@ -119,7 +121,7 @@ def test_a_request_that_comes_again_is_taken_once_and_its_answer_repeated():
     client, server = pair(size=200)
     (request,) = client.send(MESSAGE)
     assert take(server, request).whole == MESSAGE
-    assert take(server, request) == ((), None, "")  # still at work
+    assert take(server, request) == NOTHING  # still at work
     answer = server.send(b"done")
     assert take(server, request).send == answer
 
@@ -166,7 +168,7 @@ def test_an_acknowledgement_that_was_overtaken_is_passed_over():
     server.send(MESSAGE)
     server.receive(block(1, last=True, acknowledged=1))
     server.receive(block(2, last=True, acknowledged=2))
-    assert server.receive(block(1, last=True, acknowledged=1)) == ((), None, "")
+    assert server.receive(block(1, last=True, acknowledged=1)) == NOTHING
 
 
 def test_silence_is_met_by_repetitions_and_then_by_the_end():
@@ -174,7 +176,7 @@ def test_silence_is_met_by_repetitions_and_then_by_the_end():
     assert client.next_deadline() is None
     burst = client.send(MESSAGE, now_s=100.0)
     assert client.next_deadline() == 100.0 + RECOVERY_S
-    assert client.timed_out(100.0 + RECOVERY_S - 0.01) == ((), None, "")
+    assert client.timed_out(100.0 + RECOVERY_S - 0.01) == NOTHING
     for count in range(1, RECOVERIES_MAX + 1):
         assert client.timed_out(100.0 + count * RECOVERY_S).send == burst
     outcome = client.timed_out(100.0 + (RECOVERIES_MAX + 1) * RECOVERY_S)
@@ -217,14 +219,14 @@ def test_what_is_put_together_is_bounded(monkeypatch):
 def test_blocks_beyond_the_window_are_not_kept():
     _, server = pair(server_window=3)
     server.receive(block(1, b"a", streaming=True))
-    for number in range(3, 1000):
+    for number in range(3, 60):
         server.receive(block(number, b"x", streaming=True))
     assert server.receive(block(2, b"b")).send == (block(1, window=3, acknowledged=4).encode(),)
 
 
 def test_the_rest_of_an_answer_that_was_given_up_is_passed_over():
     client, _ = pair(client_window=5)
-    assert client.receive(block(3, b"old", streaming=True)) == ((), None, "")
+    assert client.receive(block(3, b"old", streaming=True)) == NOTHING
     assert client.receive(block(1, b"new", last=True)).whole == b"new"
 
 
@@ -301,3 +303,37 @@ def test_both_messages_arrive_once_whatever_the_line_loses_or_repeats(request, a
             to_server += outcome.send
         to_server = to_server or client.recover(at_once[0])
     pytest.fail("the transfer does not end")
+
+
+def test_a_burst_beyond_the_window_is_taken_and_remarked_once():
+    server = GeneralBlocks(0, initiates=False, window=8)
+    outcomes = [server.receive(block(number, b"x", streaming=True)) for number in range(1, 21)]
+    assert [outcome.remark != "" for outcome in outcomes] == [number == 9 for number in range(1, 21)]
+    assert "window" in outcomes[8].remark
+    assert server.receive(block(21, b"x", last=True)).whole == b"x" * 21
+
+
+def test_a_burst_that_comes_again_because_its_end_was_lost_is_within_the_window():
+    server = GeneralBlocks(0, initiates=False, window=8)
+    for _ in range(3):
+        for number in range(1, 8):
+            assert server.receive(block(number, b"x", streaming=True)) == NOTHING
+    assert server.receive(block(8, b"x", last=True)).whole == b"x" * 8
+
+
+def test_a_stream_without_an_end_is_broken_off():
+    server = GeneralBlocks(0, initiates=False, window=8)
+    for number in range(1, WINDOW_MAX + 1):
+        assert server.receive(block(number, b"x", streaming=True)).send == ()
+    outcome = server.receive(block(WINDOW_MAX + 1, b"x", streaming=True))
+    assert outcome.send == (ABORT,)
+    assert "no window is larger" in outcome.ended
+    assert server.state is State.IDLE
+
+
+def test_a_server_that_streams_on_is_heard_to_its_end():
+    client = GeneralBlocks(0, initiates=True)
+    client.send(b"ask")
+    for number in range(1, 200):
+        client.receive(block(number, b"x", streaming=True, acknowledged=1))
+    assert client.receive(block(200, b"x", last=True, acknowledged=1)).whole == b"x" * 200

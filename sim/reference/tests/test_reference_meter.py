@@ -11,7 +11,7 @@ from hes.dlms.apdu import AttributeDescriptor, MethodDescriptor
 from hes.dlms.client import Client
 from hes.dlms.client.events import ActDone, Associated, AssociationRefused, Got, Released, SendNext, SetDone
 from hes.dlms.client.settings import ClientSecurity, ClientSettings
-from hes.dlms.codes import Mechanism
+from hes.dlms.codes import DataAccessResult, Mechanism
 from hes.dlms.cosem.association_ln import CURRENT_ASSOCIATION
 from hes.dlms.cosem.disconnect_control import ControlState
 from hes.dlms.cosem.interface_classes import CLASSES
@@ -182,3 +182,13 @@ def test_a_schedule_switches_the_relay_when_its_time_has_come():
     assert session.meters.life.deadline_s(due_s - 1) == due_s
     session.meters.clock.now_s = float(due_s + 1)
     assert session.value(AttributeDescriptor(70, objects.RELAY, 3)) == ControlState.DISCONNECTED
+
+
+@pytest.mark.parametrize("attribute", [WRITTEN, AttributeDescriptor(1, objects.LONG_VALUE, 2)])
+@pytest.mark.parametrize(("octets", "blocks_taken"), [(0xFFFF, None), (0x10000, 103), (1_000_000, 103)])
+def test_a_value_that_is_too_long_is_aborted_where_it_becomes_so(attribute, octets, blocks_taken):
+    session = Session(BY_NAME["by-none"])
+    session.open()
+    done = session.run(session.client.set(attribute, axdr.encode(data.octets(bytes(octets)))))
+    assert isinstance(done, SetDone)
+    assert done.results == ((DataAccessResult.LONG_SET_ABORTED if blocks_taken else DataAccessResult.SUCCESS),)

@@ -12,6 +12,7 @@ from hes.dlms.acse import Rlrq
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.codes import ApplicationContext, Conformance, Mechanism
 from hes.dlms.cosem import SecurityPolicy
+from hes.dlms.cosem.logical_device import GENERAL_BLOCK_WINDOW, LogicalDevice
 from hes.dlms.findings import CLAUSES, Finding, FindingKind
 from hes.dlms.initiate import InitiateRequest
 from hes.dlms.security import AUTHENTICATED, ENCRYPTED
@@ -31,6 +32,7 @@ from hes.dlms.server.tests.server_wire import (
 )
 from hes.dlms.tests import bench_meter as bm
 from hes.dlms.tests import published
+from hes.dlms.xdlms.general_block import WINDOW_MAX
 from hes.errors import RemoteProtocolError
 
 K = FindingKind
@@ -115,6 +117,44 @@ def undeciphered_aarq():
     return Wire(bm.CIPHERED_LLS), lls_aarq(user_information=bytes(sealed), **title).encode()
 
 
+def streamed(number: int) -> bytes:
+    return apdu.GeneralBlock(False, True, 1, number, 0, b"x").encode()
+
+
+def beyond(blocks: int) -> tuple[Wire, bytes]:
+    wire = plain_wire()
+    for number in range(1, blocks + 1):
+        wire(streamed(number))
+    return wire, streamed(blocks + 1)
+
+
+def beyond_the_window():
+    return beyond(GENERAL_BLOCK_WINDOW)
+
+
+def beyond_any_window():
+    return beyond(WINDOW_MAX)
+
+
+def too_long(client: int = 0xFFFF, server: int = 0):
+    """A long answer to one that has no blocks agreed, and the request for it."""
+
+    def made():
+        device = LogicalDevice(
+            name=lambda _meter: b"AML",
+            clients=(bm.DEVICE.clients[bm.READER],),
+            objects=bm.objects(),
+            security=lambda meter: meter.security,
+            max_send_pdu_size=server,
+        )
+        wire = Wire(bm.READER, device=device)
+        proposal = InitiateRequest(Conformance.GET, client).encode()
+        wire(lls_aarq(user_information=proposal).encode())
+        return wire, apdu.GetRequestNormal(0xC1, AttributeDescriptor(7, bm.LOAD_PROFILE, 2)).encode()
+
+    return made
+
+
 def proposing(**changes: object) -> bytes:
     return lls_aarq(user_information=initiating(**changes)).encode()
 
@@ -127,6 +167,7 @@ SILENCE = None
 CASES: dict[str, tuple[Callable[[], tuple[Wire, bytes]], str | None, FindingKind, str]] = {
     # opening
     "client not declared": (on(lambda: Wire(77), published.AARQ_PLAIN), SILENCE, K.UNKNOWN_CLIENT, ""),
+    "nothing at all": (on(reader, b""), SILENCE, K.MALFORMED_APDU, ""),
     "no AARQ behind its tag": (on(reader, "6003010203"), "D80103", K.MALFORMED_APDU, ""),
     "context unknown": (
         on(reader, lls_aarq(context=ApplicationContext.SN).encode()), "A203020101", K.AARQ_REFUSED, "APPL_OPEN_5",
@@ -168,6 +209,11 @@ CASES: dict[str, tuple[Callable[[], tuple[Wire, bytes]], str | None, FindingKind
     "next block of nothing": (on(plain_wire, "C002C100000001"), "C402C101000000010110", K.BLOCK_OUT_OF_TURN, ""),
     "a block of a SET that nobody began": (on(plain_wire, "C103C1010000000200"), "C503C1", K.BLOCK_OUT_OF_TURN, ""),
     "a general block acknowledged": (on(plain_wire, "E0000000000100"), None, K.BLOCK_TRANSFER_ENDED, ""),
+    "more blocks than the window": (beyond_the_window, SILENCE, K.BLOCK_WINDOW_EXCEEDED, ""),
+    "more blocks than any window": (beyond_any_window, "E0800000000000", K.BLOCK_TRANSFER_ENDED, ""),
+    # lengths
+    "longer than the client takes": (too_long(client=100), "D80104", K.ANSWER_TOO_LONG, ""),
+    "longer than the server sends": (too_long(server=100), "D80104", K.SEND_LIMIT_REACHED, ""),
     # protection
     "used before": (twice, "D80106", K.REPLAYED, "SYMSEC_0_FraCount_1"),
     "a tag that is wrong": (protected(lambda octets: octets[:-1] + b"\0"), "D80105", K.DECIPHERING_FAILED, ""),

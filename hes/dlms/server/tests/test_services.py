@@ -209,6 +209,20 @@ def test_selection_needs_to_be_negotiated_in_every_service():
         assert wire(request.encode()) == NOT_NEGOTIATED
 
 
+def test_a_value_that_grows_beyond_what_the_device_takes_is_aborted_at_once():
+    wire = managing_wire()
+    services = wire.server._associations[bm.PLAIN_HLS].services
+    limit = wire.server.device.max_long_request_octets
+    wire(apdu.SetRequestFirstBlock(0xC1, MESSAGE, b"", False, 1, b"\x09").encode())
+    assert services._long_request.incoming._octets_max == limit
+    services._long_request.incoming._octets_max = 10
+    acknowledged = apdu.decode(wire(apdu.SetRequestBlock(0xC1, False, 2, bytes(9)).encode()))
+    assert acknowledged == apdu.SetResponseBlock(0xC1, 2)
+    answer = apdu.decode(wire(apdu.SetRequestBlock(0xC1, False, 3, b"x").encode()))
+    assert answer == apdu.SetResponseLastBlock(0xC1, DataAccessResult.LONG_SET_ABORTED, 3)
+    assert "more than 10 octets" in wire.server.take_findings()[-1].text
+
+
 def test_a_value_beyond_all_bounds_aborts_its_transfer():
     wire = managing_wire()
     wire(apdu.SetRequestFirstBlock(0xC1, MESSAGE, b"", False, 1, b"\x09").encode())
