@@ -114,6 +114,9 @@ def meter(
     if seed is not None:
         loaded = replace(loaded, seed=seed)
     meters = ExposedMeters(loaded, name, count)
+    if sign_on is not None:
+        first, *others = [device.number for device in meters.devices]
+        sign_on = replace(sign_on, address=first, also=tuple(others))
 
     def announce(reached_at: Sequence[str]) -> None:
         offer = _offer([_reached(place, sign_on) for place in reached_at], meters, hdlc=hdlc)
@@ -258,7 +261,7 @@ def _offer(urls: Sequence[str], meters: Any, *, hdlc: bool) -> dict[str, Any]:
 
 
 def _text(offer: dict[str, Any]) -> str:
-    from sim.cli.offers import client_lines, key_lines
+    from sim.cli.offers import client_lines, key_lines, sign_on_lines
 
     first, meters = offer["meters"][0], offer["meters"]
     how = "HDLC" if offer["framing"] == "hdlc" else "the DLMS wrapper"
@@ -267,6 +270,7 @@ def _text(offer: dict[str, Any]) -> str:
     lines = [f"{who} at {where}, on {how}"]
     if "device" in offer:
         lines.append(f"  open {offer['device']} like a serial port")
+    lines += sign_on_lines(offer)
     lines += client_lines(meters)
     lines.append("  TEST KEYS of this world's seed, never for a real meter:")
     for each in meters:

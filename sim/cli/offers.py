@@ -57,6 +57,14 @@ def meter_offer(device: MeterDevice, profile: DeviceProfile, seed: int) -> dict[
     }
 
 
+def sign_on_lines(offer: dict[str, Any]) -> list[str]:
+    """Whom a reader may ask for in a sign-on; nothing where there is none."""
+    if "sign_on=mode-e" not in offer["url"]:
+        return []
+    numbers = " or ".join(each["number"] for each in offer["meters"])
+    return [f"  signs on for device address {numbers}, and where none is asked for"]
+
+
 def client_lines(offers: Iterable[dict[str, Any]]) -> list[str]:
     """The clients that meters know, profile by profile."""
     lines = []
@@ -94,6 +102,7 @@ def reference_text(offer: dict[str, Any]) -> str:
     lines = [f"reference meter at {offer['url']}, on {how}; logical devices {devices}"]
     if "device" in offer:
         lines.append(f"  open {offer['device']} like a serial port")
+    lines += sign_on_lines(offer)
     if "hdlc_address" in offer:
         lines.append(f"  HDLC server address {offer['server_sap']}/{offer['hdlc_address']['lower']} (upper/lower)")
     for setup in (None, *map(int, offer["setups"])):

@@ -20,6 +20,8 @@ from sim.reference import load_profile
 from sim.reference.load_profile import COLUMNS, EXPORT, IMPORT, PERIOD_S, ROWS_MAX, STATUS, VOLTAGE
 from sim.reference.meter import ReferenceMeter
 
+NUMBER: Final = "REF0000001"
+"""Of the meter: what stands in its serial number, and its device address in a sign-on."""
 SERIAL_NUMBER: Final = Obis.parse("0.0.96.1.0.255")
 FIRMWARE: Final = Obis.parse("1.0.0.2.0.255")
 LONG_VALUE: Final = Obis.parse("0.0.96.13.0.255")
@@ -51,7 +53,7 @@ def objects() -> Objects:
 
 def identity() -> Objects:
     yield Clock(time=lambda meter, now_s: now_s + meter.clock_offset_s, set_time=_set_time)
-    yield DataObject(SERIAL_NUMBER, data.octets(b"REF0000001"), readable=EVERYONE)
+    yield DataObject(SERIAL_NUMBER, data.octets(NUMBER.encode("ascii")), readable=EVERYONE)
     yield DataObject(FIRMWARE, data.visible("reference 1"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from sim.reference.device import MANAGEMENT_SAP, logical_devices
 from sim.reference.endpoint import CHALLENGE_OCTETS, ReferenceEndpoint
 from sim.reference.life import Life
 from sim.reference.meter import ReferenceMeter
+from sim.reference.objects import NUMBER
 from sim.reference.pushes import Pushes
 from sim.reference.secrets_folder import PAIRS
 
@@ -79,7 +81,8 @@ async def serve_reference(
     meters = ReferenceMeters(state=state)
     meters.life.begin()
     try:
-        await serve_meters(links, url, meters, announce, hdlc=hdlc, sign_on=sign_on)
+        own = None if sign_on is None else replace(sign_on, address=NUMBER)
+        await serve_meters(links, url, meters, announce, hdlc=hdlc, sign_on=own)
     finally:
         meters.life.end()
         meters.close()
@@ -89,7 +92,7 @@ def reference_offer(*, hdlc: bool) -> dict[str, Any]:
     """What a client needs to know; the same fields as of a simulated meter, and more."""
     offer: dict[str, Any] = {
         "meter": NAME,
-        "number": "REF0000001",
+        "number": NUMBER,
         "profile": NAME,
         "server_sap": MANAGEMENT_SAP,
         "logical_devices": [device.server_sap for device in logical_devices()],

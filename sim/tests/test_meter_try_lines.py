@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shlex
 import subprocess
 import sys
+import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 import pytest
@@ -141,6 +143,33 @@ def _keys_of(offer: dict[str, Any], client: dict[str, Any]) -> list[str]:
     keys = offer["setups"][str(client["setup"])]
     secrets = ["--key", keys["encryption_key"], "--auth-key", keys["authentication_key"]]
     return ["--client", str(client["client_sap"]), *secrets, "--suite", str(keys["suite"])]
+
+
+@on_linux
+@pytest.mark.parametrize("model", ["simulated", "reference"])
+def test_a_meter_signs_on_at_its_own_address_and_at_none(model: str, tmp_path: Path) -> None:
+    place = tmp_path / "port"
+    with served("--model", model, "--pty", str(place), "--mode-e", "--json") as process:
+        assert process.stdout is not None
+        number = json.loads(process.stdout.readline())["number"]
+        port = os.open(place, os.O_RDWR | os.O_NOCTTY)
+        tty.setraw(port)
+        with os.fdopen(port, "r+b", buffering=0) as line:
+            heard = []
+            for address in ("12345", number, ""):
+                line.write(f"/?{address}!\r\n".encode("ascii"))
+                if address != "12345":
+                    heard.append(_line_of(line))
+            assert heard == [b"/AML5\\2METER\r\n"] * 2
+            assert select.select([line], [], [], 0) == ([], [], [])
+
+
+def _line_of(stream: IO[bytes]) -> bytes:
+    """Up to the end of a line; fewer octets when nothing more comes."""
+    octets = b""
+    while not octets.endswith(b"\n") and select.select([stream], [], [], DEADLINE_S)[0]:
+        octets += stream.read(1)
+    return octets
 
 
 @pytest.mark.parametrize("option", ["--name=north-0001", "--seed=3", "--world=neighbourhood"])

@@ -75,7 +75,8 @@ class ServerSignOn:
     def _identify(self, address: str, now_s: float) -> list[SignOnEvent]:
         """A request for us: leading zeros of an address do not count, and an empty one means everybody."""
         own = self._settings.address
-        if address and own and address.lstrip("0") != own.lstrip("0"):
+        answered = {each.lstrip("0") for each in (own, *self._settings.also)}
+        if address and own and address.lstrip("0") not in answered:
             return []
         self.state = step(step(self.state, Event.REQUEST), Event.IDENTIFICATION)
         characters_s = len(self._identification) * 10 / OPENING_BAUD

@@ -14,6 +14,7 @@ NO_METER = Identification(manufacturer="AML", baud_id="5", ident="METER")
 class SignOnSettings:
     """address: of the device, "" asks whoever is there (client) or answers every address (server).
 
+    also: further addresses that a server answers, where several meters are behind one port.
     baud_max: the fastest rate that the client takes. response_s: how long the other side may take before its first
     octet, and between two. settle_s: rest after the change of speed, before the first HDLC frame. rest_s: silence
     before another attempt. attempts_max: requests that a client sends. select_s: how long a meter waits for the option.
@@ -23,6 +24,7 @@ class SignOnSettings:
     """
 
     address: str = ""
+    also: tuple[str, ...] = ()
     baud_max: int = 19_200
     response_s: float = 1.5
     settle_s: float = 0.2

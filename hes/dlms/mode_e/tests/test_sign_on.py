@@ -130,6 +130,12 @@ def test_a_meter_answers_its_own_address_and_the_empty_one_only() -> None:
     assert server.receive(b"/?!\r\n", START_S) == [Transmit(IDENTIFICATION)]  # asked again: the answer was lost
 
 
+def test_a_port_with_several_meters_answers_for_each_of_them() -> None:
+    server = ServerSignOn(SignOnSettings(address="0042", also=("0043",)))
+    assert server.receive(b"/?44!\r\n", START_S) == []
+    assert server.receive(b"/?43!\r\n", START_S) == [Transmit(IDENTIFICATION)]
+
+
 @pytest.mark.parametrize("select", ["063035300d0a", "063035310d0a", "063236320d0a"])  # readout, programming, too fast
 def test_another_mode_or_speed_is_not_taken(select: str) -> None:
     server = ServerSignOn(SETTINGS)
