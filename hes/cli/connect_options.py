@@ -142,7 +142,7 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(
         "--timeout",
         type=click.FloatRange(0.1, 3600),
-        help="Seconds for one exchange, 10; on HDLC seconds of silence, 20.",
+        help="Seconds for one exchange, 10; on HDLC seconds of silence or until an association is open, 20.",
     ),
     click.option("--trace", is_flag=True, help="Show every frame on standard error."),
 )

@@ -18,7 +18,7 @@ from hes.errors import (
 
 
 class ExitStatus(IntEnum):
-    """What a shell script or a CI job may rely on. Interrupted and broken pipe follow the shell's 128 + signal."""
+    """What a shell script or a CI job may rely on. The last three follow the shell's 128 + signal."""
 
     OK = 0
     VERDICT_FAILED = 1
@@ -29,6 +29,7 @@ class ExitStatus(IntEnum):
     INCONCLUSIVE = 6
     INTERRUPTED = 130
     BROKEN_PIPE = 141
+    TERMINATED = 143
 
 
 # Read from the top, the first class that fits decides. A refusal is configuration: somebody must change a key, a

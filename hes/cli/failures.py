@@ -16,6 +16,7 @@ from hes.cli.exit_status import ExitStatus, exit_status, is_full
 from hes.errors import HesError, RemoteProtocolError, spokesman
 
 PROGRAM = "amiloop"
+STOPPED = {ExitStatus.INTERRUPTED: "interrupted", ExitStatus.TERMINATED: "terminated"}
 
 
 def report(error: BaseException, *, as_json: bool, debug: bool) -> ExitStatus:
@@ -42,6 +43,11 @@ def report_usage(error: click.ClickException, *, as_json: bool) -> ExitStatus:
         )
     _say(sentence, kind="UsageError", status=ExitStatus.USAGE, fields={}, as_json=as_json)
     return ExitStatus.USAGE
+
+
+def say_stopped(status: ExitStatus, what: str = "") -> None:
+    """One line on standard error. what: how far it came, and what was left out."""
+    click.echo(f"{PROGRAM}: {STOPPED[status]}" + (f": {what}" if what else ""), err=True)
 
 
 def _name_the_variable(error: click.ClickException) -> None:

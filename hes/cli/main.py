@@ -10,7 +10,7 @@ import click
 
 from hes.cli.command_loader import LazyGroup, drop_stdout
 from hes.cli.exit_status import ExitStatus, is_full
-from hes.cli.failures import PROGRAM, report, report_usage
+from hes.cli.failures import PROGRAM, report, report_usage, say_stopped
 
 # click >= 8.2 raises it for a group called without arguments; click 8.1 prints the help itself
 NO_ARGUMENTS: tuple[type[click.UsageError], ...] = tuple(
@@ -50,6 +50,7 @@ def run(arguments: Sequence[str]) -> int:
         outcome = amiloop.main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Abort:
+        say_stopped(ExitStatus.INTERRUPTED)
         return ExitStatus.INTERRUPTED
     except NO_ARGUMENTS as error:
         click.echo(error.format_message(), err=True)
@@ -62,6 +63,9 @@ def run(arguments: Sequence[str]) -> int:
         drop_stdout()
         return ExitStatus.BROKEN_PIPE
     except Exception as error:  # the outer edge: an operator gets a sentence, never a traceback
+        if isinstance(error.__cause__, KeyboardInterrupt):  # one in a class body that is loaded comes out as this
+            say_stopped(ExitStatus.INTERRUPTED)
+            return ExitStatus.INTERRUPTED
         if is_full(error):
             drop_stdout()  # what is still in it would fail again at the end
         return report(error, as_json=as_json, debug=debug)
@@ -79,6 +83,7 @@ def main() -> None:
     try:
         status = run(sys.argv[1:])
     except KeyboardInterrupt:
+        say_stopped(ExitStatus.INTERRUPTED)
         status = ExitStatus.INTERRUPTED
     raise SystemExit(int(status))
 

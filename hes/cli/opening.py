@@ -6,10 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
-from hes.cli.read_link import Session, set_link_up
+from hes.cli.read_link import Session, exchange_timeout_s, opening_timeout_s, set_link_up
 from hes.cli.read_plan import ConnectPlan
 from hes.cli.refusals import refusals_explained
 from hes.cli.send_counter import Seen, SeenCounters, SendCounter, counter_in, counter_of_setup, counters_seen
+from hes.dlms.association import State
 from hes.dlms.client import Client
 from hes.dlms.client.events import Associated
 from hes.dlms.obis import Obis
@@ -17,6 +18,7 @@ from hes.entropy import Entropy
 from hes.errors import AccessDenied, ConfigError, HesError, RemoteProtocolError
 from hes.protocols.counter_recovery import JUMP_MAX, CounterRecovery, open_recovering
 from hes.protocols.dlms_cosem import DlmsSession, Exchange
+from hes.protocols.hdlc_session import HdlcSession
 from hes.protocols.wrapper_session import ExchangeTimeout, WrapperSession
 
 MOVES_MAX: Final = 3
@@ -47,7 +49,7 @@ async def open_association(
     if plan.reads_counter:
         return await _open_recovering(plan, session, entropy)
     counter = send_counter or plan.counter or 0
-    dlms = dlms_session(Client(plan.settings, send_counter=counter, entropy=entropy.octets), session, entropy)
+    dlms = dlms_session(plan, Client(plan.settings, send_counter=counter, entropy=entropy.octets), session, entropy)
     await set_link_up(session, plan, plan.settings)
     return Opened(dlms, await associate(dlms, plan))
 
@@ -59,7 +61,7 @@ async def _open_recovering(plan: ConnectPlan, session: Session, entropy: Entropy
 
     def make() -> DlmsSession:
         client = Client(plan.settings, send_counter=counter.take, entropy=entropy.octets)
-        return dlms_session(client, session, entropy)
+        return dlms_session(plan, client, session, entropy)
 
     async def move_up(lowest: int) -> None:
         counter.move_up(lowest)
@@ -126,21 +128,34 @@ async def _with_remark(
     return Opened(dlms, associated, own, remark)
 
 
-def dlms_session(client: Client, session: Session, entropy: Entropy) -> DlmsSession:
+def dlms_session(plan: ConnectPlan, client: Client, session: Session, entropy: Entropy) -> DlmsSession:
     settings = client.settings
     client_sap, server_sap = settings.client_sap, settings.server_sap
     exchange: Exchange = partial(session.exchange, client_sap=client_sap, server_sap=server_sap)
     send = None
+    if isinstance(session, HdlcSession):
+        exchange = _sooner_given_up(plan, client, session, exchange)
     if isinstance(session, WrapperSession):
         exchange = partial(session.ask, client_sap=client_sap, server_sap=server_sap)
         send = partial(session.send, client_sap=client_sap, server_sap=server_sap)
     return DlmsSession(client, exchange, entropy, next_answer=session.next_answer, send=send)
 
 
+def _sooner_given_up(plan: ConnectPlan, client: Client, session: HdlcSession, exchange: Exchange) -> Exchange:
+    """An AARQ is answered soon or never: a meter that keeps the link up and says nothing does not know the client."""
+
+    async def given_up(apdu: bytes) -> bytes:
+        opening = client.state is State.ASSOCIATION_PENDING
+        session.timeout_s = (opening_timeout_s if opening else exchange_timeout_s)(plan)
+        return await exchange(apdu)
+
+    return given_up
+
+
 async def read_counters(plan: ConnectPlan, session: Session, entropy: Entropy) -> SeenCounters:
     """The counters that the client may have, asked of the meter through the public client."""
     how = "give the counter with --counter, or say with --counter-object and --public-client where it can be read"
-    public = dlms_session(Client(plan.public_settings), session, entropy)
+    public = dlms_session(plan, Client(plan.public_settings), session, entropy)
     await set_link_up(session, plan, plan.public_settings)
     try:
         await public.open()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import sys
@@ -12,7 +11,8 @@ import click
 
 from hes.cli.connect_options import connect_options, connecting
 from hes.cli.exit_status import ExitStatus, exit_status
-from hes.cli.failures import PROGRAM, sentence_of
+from hes.cli.failures import PROGRAM, say_stopped, sentence_of
+from hes.cli.interruption import run_stoppable
 from hes.cli.meter_times import turned
 from hes.cli.object_reference import ObjectReference
 from hes.cli.progress import watching, wipe
@@ -67,20 +67,20 @@ def read(
     )
     watch = watching(wanted=connect.tap is None)
     try:
-        outcome = asyncio.run(read_meter(plan, Links(), SystemEntropy(), connect.tap, watch))
+        outcome, stopped = run_stoppable(read_meter(plan, Links(), SystemEntropy(), connect.tap, watch))
     finally:
         wipe()
     for finding in outcome.findings:
         click.echo(f"note: {finding}", err=True)
     if outcome.interrupted:
-        click.echo(f"interrupted: {len(outcome.results)} of {len(plan.objects)} objects were read", err=True)
+        say_stopped(stopped, f"{len(outcome.results)} of {len(plan.objects)} objects were read")
     if as_json:
         click.echo(json.dumps(outcome_json(plan, outcome), ensure_ascii=False, indent=2))
     elif outcome.results:
         columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
         click.echo("\n".join(outcome_lines(outcome, columns)))
     if outcome.interrupted:
-        return ExitStatus.INTERRUPTED
+        return stopped
     if outcome.broken is not None:
         click.echo(f"{PROGRAM}: {sentence_of(outcome.broken)}", err=True)
         return exit_status(outcome.broken)

@@ -1,8 +1,9 @@
 """The way of `amiloop read` to the meter: any link, the DLMS wrapper or HDLC on it.
 
 Time-outs. On the wrapper `timeout_s` is the time of one exchange. On HDLC it is how long the meter may be silent, all
-repetitions included: as long as frames come, a slow line is no failure. The time that a frame needs on a serial line
-at the speed of the URL is added. Source: docs/protocols/hdlc.md §7; the shares are ours [A].
+repetitions included: as long as frames come, a slow line is no failure, but an exchange ends after ten times as long
+and an AARQ, which a meter does not answer to a client that it does not know, after once. The time that a frame needs
+on a serial line at the speed of the URL is added. Source: docs/protocols/hdlc.md §7; the shares are ours [A].
 """
 
 from __future__ import annotations
@@ -86,6 +87,16 @@ def _frames_s(url: str) -> float:
     return 2 * FRAME_OCTETS * CHARACTER_BITS / baud
 
 
+def exchange_timeout_s(plan: ConnectPlan) -> float:
+    """Of one exchange on HDLC, however busy the meter says it is."""
+    return plan.timeout_s * EXCHANGE_TIMES
+
+
+def opening_timeout_s(plan: ConnectPlan) -> float:
+    """Of an AARQ on HDLC, which may be several frames: a meter answers none of a client that it does not know."""
+    return plan.timeout_s + EXCHANGE_TIMES * _frames_s(plan.url)
+
+
 async def open_session(plan: ConnectPlan, links: Links, tap: FrameTap | None) -> Session:
     """The connection; on HDLC without a link yet. Raises LinkError and ConfigError, one sentence each."""
 
@@ -96,7 +107,7 @@ async def open_session(plan: ConnectPlan, links: Links, tap: FrameTap | None) ->
         return HdlcSession(
             client_sap=client,
             server=plan.hdlc,
-            timeout_s=plan.timeout_s * EXCHANGE_TIMES,
+            timeout_s=exchange_timeout_s(plan),
             settings=link_settings(plan.url, plan.timeout_s),
             peer=peer,
             tap=tap,
@@ -141,6 +152,7 @@ def _no_answer(plan: ConnectPlan, settings: ClientSettings) -> str:
         where = "the cable, ?baud= and &format= of the URL"
         if "sign_on" not in dict(LinkUrl.parse(plan.url).options):
             where += " (?sign_on=mode-e for an optical head whose meter wants to be signed on to)"
+        where += ", or whether the meter speaks the wrapper here (--wrapper)"
     else:
         where = "whether the meter speaks the wrapper here (--wrapper)"
     return f"no answer to SNRM from {plan.url} ({asked}): check --server, --address-octets, {client}, {where}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import sys
@@ -13,6 +12,8 @@ import click
 
 from hes.cli.connect_options import connect_options, connecting
 from hes.cli.exit_status import ExitStatus
+from hes.cli.failures import say_stopped
+from hes.cli.interruption import run_stoppable
 from hes.cli.progress import watching, wipe
 from hes.cli.scan_device import scan_url
 from hes.cli.scan_json import scan_json
@@ -49,18 +50,18 @@ def scan(
 
     Shown are the logical devices (SAP assignment), the objects that this client may see (object list) with their
     access rights, and the value of every attribute that may be read: registers with scaler and unit, profiles by their
-    columns, first and last row. Connection, client and keys are said as for `amiloop read`. Ctrl-C releases the
-    association and shows what was found.
+    columns, first and last row. Connection, client and keys are said as for `amiloop read`. Ctrl-C and SIGTERM release
+    the association and show what was found.
 
     Ends with status 1 when something that the object list offers was not given, 3 when the device refused the
-    association, 4 when it could not be reached.
+    association or the object list, 4 when it could not be reached or did not answer.
     """
     if profile_file is not None:
         _check_writable(profile_file, values=values, force=force)
     _check_profile(given["profile"])
     connect = connecting(url, given)
     plan = connect.plan
-    found = asyncio.run(
+    found, stopped = run_stoppable(
         scan_url(
             plan,
             Links(),
@@ -72,6 +73,9 @@ def scan(
         )
     )
     wipe()
+    if found.interrupted:
+        left_out = "" if profile_file is None else f"; no device profile was written to {profile_file}"
+        say_stopped(stopped, f"{found.values_read} values of {found.objects_listed} objects were read{left_out}")
     for device in found.devices:
         for finding in device.findings:
             click.echo(f"note: logical device {device.server_sap}: {finding}", err=True)
@@ -85,7 +89,7 @@ def scan(
         )
         click.echo(f"device profile written to {profile_file}", err=True)
     if found.interrupted:
-        return ExitStatus.INTERRUPTED
+        return stopped
     return ExitStatus.OK if found.complete else ExitStatus.VERDICT_FAILED
 
 

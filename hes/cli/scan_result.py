@@ -124,6 +124,16 @@ class Scan:
     interrupted: bool = False
 
     @property
+    def objects_listed(self) -> int:
+        return sum(len(device.objects) for device in self.devices)
+
+    @property
+    def values_read(self) -> int:
+        """Attributes that gave a value."""
+        listed = (attribute for device in self.devices for each in device.objects for attribute in each.attributes)
+        return sum(1 for attribute in listed if attribute.reading is not None and not attribute.reading.error)
+
+    @property
     def complete(self) -> bool:
         """Whether everything that the device offers to this client was read."""
         return not self.interrupted and all(

@@ -12,6 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
+from hes.cli import main as cli
+from hes.cli import start
 from hes.cli.command_loader import GROUP, load, summary
 from hes.cli.exit_status import ExitStatus, exit_status
 from hes.cli.failures import jsonable, report
@@ -54,6 +56,8 @@ def end(how: str, as_json: bool) -> int:
     if how == "interrupt":
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(30)
+    if how == "interrupt in a class":
+        raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
     if how == "lines":
         for number in range(200_000):
             click.echo(number)
@@ -225,10 +229,24 @@ def test_a_record_in_an_error_is_an_object_in_json() -> None:
     }
 
 
-def test_an_interrupt_ends_quietly(amiloop: Amiloop) -> None:
-    done = amiloop("end", "interrupt")
+@pytest.mark.parametrize("how", ["interrupt", "interrupt in a class"])
+def test_an_interrupt_ends_with_one_line(amiloop: Amiloop, how: str) -> None:
+    done = amiloop("end", how)
     assert done.returncode == ExitStatus.INTERRUPTED
-    assert done.stderr.strip() == ""
+    assert done.stderr.strip() == "amiloop: interrupted"
+
+
+def test_an_interrupt_while_the_command_is_loaded_ends_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", stopped)
+    with pytest.raises(SystemExit) as ended:
+        start.main()
+    assert ended.value.code == ExitStatus.INTERRUPTED
+    assert capsys.readouterr().err == "amiloop: interrupted\n"
 
 
 def test_a_reader_that_went_away_ends_quietly(environment: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ from hes.dlms.hdlc.address import ServerAddress
 from hes.dlms.obis import Obis
 from hes.dlms.tests import published
 from hes.dlms.tests.bench_meter import MANAGEMENT, READER
+from hes.protocols.wrapper_session import ExchangeTimeout
 
 KEYS = ("--key", published.ENCRYPTION_KEY.hex(), "--auth-key", published.AUTHENTICATION_KEY.hex())
 GMAC = (*KEYS, "--system-title", published.CLIENT_TITLE.hex())
@@ -194,6 +195,14 @@ def test_the_other_sense_of_deviation_is_turned_for_people_and_left_in_the_raw_o
     assert data_with_sign(nested, -1).value[0].value[9:11] == b"\xff\xc4"
     unknown = moment[:9] + b"\x80\x00\x00"
     assert with_sign(((moment, unknown, 5),), -1) == ((moment[:9] + b"\xff\xc4\x00", unknown, 5),)
+
+
+def test_a_client_that_a_meter_on_hdlc_does_not_know_is_given_up_soon_and_named() -> None:
+    with MeterOnALink(TCP) as meter:
+        done = run(meter.url, "clock", "--hdlc", "--client", "99", "--timeout", "0.2")
+    assert isinstance(done.exception, ExchangeTimeout)
+    assert done.exception.fields["waited_s"] == 0.2, "however long the meter says it is busy"
+    assert "client 99 and logical device 1 may not exist in this meter" in str(done.exception)
 
 
 class SaysAnotherService(MeterOnALink):

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ from hes.cli.read import read
 from hes.cli.read_meter import ReadOutcome, read_meter
 from hes.cli.read_output import outcome_lines
 from hes.cli.read_plan import ReadPlan
-from hes.cli.tests.meter_on_tcp import MeterOnTcp
+from hes.cli.tests.meter_on_tcp import SILENCE, MeterOnTcp
 from hes.dlms.obis import Obis
 from hes.dlms.security import INVOCATION_COUNTER_MAX
 from hes.dlms.tests import bench_meter, published
@@ -32,6 +34,7 @@ from hes.links.registry import Links
 OF_READ = ("url", "objects", "first", "last", "as_json")
 HTTP = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 PASSWORD = ("--password", published.PASSWORD.decode())
+CLOCK_TIME = Obis.parse("0.0.1.0.0.255") + b"\x02"
 COUNTER_ERROR, DECIPHERING_ERROR = b"\xd8\x01\x06", b"\xd8\x01\x05"
 
 
@@ -98,7 +101,9 @@ def test_a_serial_meter_that_stays_silent_may_want_a_sign_on(tmp_path: Any) -> N
             door.close()
         return message(done)
 
-    assert "?sign_on=mode-e" in asyncio.run(story())
+    said = asyncio.run(story())
+    assert "?sign_on=mode-e" in said
+    assert "(--wrapper)" in said
 
 
 def test_a_password_that_is_typed_is_used_without_saying_how() -> None:
@@ -290,6 +295,31 @@ def test_what_is_too_wide_for_the_terminal_stands_below_one_another() -> None:
     place = narrow.index("  row 1")
     assert [line.split(maxsplit=1)[0] for line in narrow[place + 1 : place + 4]] == ["[1]", "[2]", "[3]"]
     assert max(map(len, narrow[place:])) <= 60
+
+
+@pytest.mark.parametrize(("command", "said"), [("read", "0 of 2 objects were read"), ("scan", "0 values of ")])
+def test_sigterm_releases_the_association_and_says_how_far_it_came(
+    capsys: pytest.CaptureFixture[str], tmp_path: Any, command: str, said: str
+) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("signals come to the main thread")
+    heard: list[bytes] = []
+
+    def answer(apdu: bytes) -> bytes | None:
+        heard.append(apdu)
+        if apdu[:1] != b"\xc0" or (command == "scan" and apdu[5:12] != CLOCK_TIME):
+            return None
+        os.kill(os.getpid(), signal.SIGTERM)
+        return SILENCE
+
+    profile = tmp_path / "meter.toml"
+    with MeterOnTcp(answer=answer) as meter:
+        options = ("--write-profile", str(profile)) if command == "scan" else ()
+        assert cli.run([command, meter.url, *options]) == ExitStatus.TERMINATED
+    assert heard[-1][:1] == b"\x62", "a release request"
+    err = capsys.readouterr().err
+    assert err.startswith(f"amiloop: terminated: {said}")
+    assert command == "read" or f"; no device profile was written to {profile}" in err
 
 
 def test_an_interrupted_read_says_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
