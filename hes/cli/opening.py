@@ -21,8 +21,16 @@ from hes.protocols.dlms_cosem import DlmsSession, Exchange
 from hes.protocols.hdlc_session import HdlcSession
 from hes.protocols.wrapper_session import ExchangeTimeout, WrapperSession
 
-MOVES_MAX: Final = 3
+MOVES_MAX: Final = 2
 """Counters that are tried one after another, besides the first: each costs the meter a failed association [A]."""
+
+
+_UNREAD: Final[tuple[tuple[type[HesError], type[HesError]], ...]] = (
+    (AccessDenied, ConfigError),
+    (ExchangeTimeout, ExchangeTimeout),
+    (RemoteProtocolError, RemoteProtocolError),
+)
+"""What it is that a counter could not be read."""
 
 
 class Opened(NamedTuple):
@@ -68,7 +76,7 @@ async def _open_recovering(plan: ConnectPlan, session: Session, entropy: Entropy
         await set_link_up(session, plan, plan.settings)
 
     async def read_expected() -> int:
-        return seen.lowest_from(counter.next) or 0
+        return seen.lowest_above(counter.next)
 
     recovery = CounterRecovery(
         next_counter=lambda: counter.next,
@@ -162,11 +170,12 @@ async def read_counters(plan: ConnectPlan, session: Session, entropy: Entropy) -
         seen = await _counters_through(public, plan)
         await public.release()
     except (AccessDenied, ExchangeTimeout, RemoteProtocolError) as error:
-        raise ConfigError(
+        text = (
             f"the invocation counter {plan.counter_object} could not be read by client {plan.public_client} "
-            f"({error.message.rstrip('.')}); {how}.",
-            obis=str(plan.counter_object),
-        ) from error
+            f"({error.message.rstrip('.')}); {how}."
+        )
+        kind = next(kind for raised, kind in _UNREAD if isinstance(error, raised))
+        raise kind(text, **(error.fields | {"obis": str(plan.counter_object)})) from error
     return seen
 
 

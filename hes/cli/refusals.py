@@ -97,8 +97,9 @@ def _why_refused(error: AccessDenied, plan: ConnectPlan) -> str:
             return f"the meter refused the password of {who}: check --password and --client."
         if settings.mechanism is Mechanism.NONE and settings.security is None:
             return f"the meter wants {who} to prove itself: use --auth low or --auth gmac."
-        what = "keys, password or protection" if settings.password else "the keys or the protection"
-        return f"the meter refused {what} of {who}: {_check(plan)}."
+        what = "keys or password" if settings.password else "the keys"
+        more = " or their use" if settings.security is not None and _asked_for(settings.security) else ""
+        return f"the meter refused {what}{more} of {who}: {_check(plan)}."
     if diagnostic in _ANOTHER_WAY:
         return f"{who} authenticates in another way in this meter: try another --auth or another --client."
     if diagnostic == AcseDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED:

@@ -78,9 +78,10 @@ class SeenCounters:
     def differ(self) -> bool:
         return len({seen.value for seen in self.each}) > 1
 
-    def lowest_from(self, counter: int) -> int | None:
-        """The lowest counter to begin with that is not below `counter`, None where there is none."""
-        return next((seen.value + 1 for seen in self.usable if seen.value + 1 >= counter), None)
+    def lowest_above(self, counter: int) -> int:
+        """Above `counter`, and what the next higher of these begins with; 0 where there is none."""
+        found = next((seen.value + 1 for seen in self.usable if seen.value + 1 >= counter), -1)
+        return max(found, counter + 1) if found >= 0 else 0
 
     def __str__(self) -> str:
         return ", ".join(map(str, sorted(self.each, key=lambda seen: seen.name)))

@@ -75,7 +75,8 @@ async def _move(refusal: AccessDenied, recovery: CounterRecovery) -> None:
     """Go on where the meter wants it. Raises the refusal when the counter was not why, or when it cannot move."""
     expected = await _expected(refusal, recovery)
     ours = recovery.next_counter()
-    if expected is None or expected < ours:  # the next one that we would send may be the one that it wants
+    named = expected_counter(refusal) is not None  # then the next one that we would send may be the one that it wants
+    if expected is None or expected < ours or (expected == ours and not named):
         raise refusal
     if expected - ours > recovery.jump_max or expected > CEILING:
         raise CounterJumpRefused(

@@ -96,6 +96,15 @@ def test_a_block_that_comes_again_and_again_is_not_no_answer(capsys: pytest.Capt
     assert "what came is not the answer to the request: block 1 came again" in capsys.readouterr().err
 
 
+def test_a_counter_that_nobody_gives_in_time_is_no_matter_of_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    keys = ("--key", "00" * 16, "--auth-key", "00" * 16)
+    with MeterOnTcp(silent=True) as meter:
+        assert cli.run(["read", meter.url, "clock", *keys, "--timeout", "0.1"]) == 4
+    err = capsys.readouterr().err
+    assert "the invocation counter 0.0.43.1.0.255 could not be read by client 16 (no answer from" in err
+    assert "--counter" in err
+
+
 @pytest.mark.parametrize(
     ("value", "status", "said"),
     [

@@ -100,6 +100,13 @@ def test_a_meter_that_wants_the_very_next_counter_gets_it():
     assert bench.next == 11 + 4
 
 
+def test_keys_that_are_wrong_are_not_tried_again_with_the_counter_in_step():
+    bench = Bench(ours=4999, expected=4999, answers=[DECIPHERING_ERROR, DECIPHERING_ERROR])
+    with pytest.raises(AccessDenied):
+        bench.open()
+    assert bench.asked.count(bm.MANAGEMENT) == 1
+
+
 def test_a_meter_that_only_says_it_cannot_decipher_is_asked_through_the_public_client():
     bench = Bench(ours=1, expected=5000, answers=[DECIPHERING_ERROR])
     assert bench.open()
