@@ -56,7 +56,7 @@ async def open_association(
     """
     if plan.reads_counter:
         return await _open_recovering(plan, session, entropy)
-    counter = send_counter or plan.counter or 0
+    counter = send_counter or SendCounter(plan.counter or 0, plan.settings.client_sap).take
     dlms = dlms_session(plan, Client(plan.settings, send_counter=counter, entropy=entropy.octets), session, entropy)
     await set_link_up(session, plan, plan.settings)
     return Opened(dlms, await associate(dlms, plan))
@@ -65,7 +65,7 @@ async def open_association(
 async def _open_recovering(plan: ConnectPlan, session: Session, entropy: Entropy) -> Opened:
     """With the lowest counter that was read; then from where the meter wants it, or with the next higher one."""
     seen = await read_counters(plan, session, entropy)
-    counter = SendCounter(_first(plan, seen))
+    counter = SendCounter(_first(plan, seen), plan.settings.client_sap)
 
     def make() -> DlmsSession:
         client = Client(plan.settings, send_counter=counter.take, entropy=entropy.octets)

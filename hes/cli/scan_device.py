@@ -23,6 +23,7 @@ from hes.cli.read_link import Session, explained, hang_up, open_session
 from hes.cli.read_plan import ConnectPlan
 from hes.cli.read_values import PROFILE_CLASS, ProfileTable, Reading
 from hes.cli.scan_result import BufferSummary, Scan, ScannedAttribute, ScannedDevice, ScannedMethod, ScannedObject
+from hes.cli.send_counter import SendCounter
 from hes.dlms import axdr
 from hes.dlms.apdu import AttributeDescriptor
 from hes.dlms.cosem.access_rights import READ, AccessRight, attribute_right, method_right
@@ -113,7 +114,7 @@ class _Opener:
     def __init__(self, plan: ConnectPlan, links: Links, entropy: Entropy, tap: FrameTap | None) -> None:
         self.plan = self._asked = plan
         self._links, self._entropy, self._tap = links, entropy, tap
-        self._counter = plan.counter
+        self._counter = None if plan.counter is None else SendCounter(plan.counter, plan.settings.client_sap)
 
     def of(self, server_sap: int) -> _Opener:
         """The same way to another logical device behind it."""
@@ -126,16 +127,11 @@ class _Opener:
         other._counter = self._counter
         return other
 
-    def next_counter(self) -> int:
-        counter = self._counter or 0
-        self._counter = counter + 1
-        return counter
-
     async def connect(self) -> Session:
         return await open_session(self.plan, self._links, self._tap)
 
     async def associate(self, session: Session) -> Opened:
-        counter = None if self._counter is None else self.next_counter
+        counter = None if self._counter is None else self._counter.take
         opened = await open_association(self.plan, session, self._entropy, send_counter=counter)
         if opened.counter_object is not None:  # for the next time
             self.plan = replace(self.plan, counter_object=opened.counter_object, counter_object_given=True)

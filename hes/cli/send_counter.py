@@ -20,7 +20,7 @@ from hes.dlms.cosem.object_list import ObjectListElement, object_list_from_value
 from hes.dlms.cosem.security_setup import invocation_counter_name
 from hes.dlms.obis import OBIS_OCTETS, Obis
 from hes.dlms.security import INVOCATION_COUNTER_MAX
-from hes.errors import AccessDenied, RemoteProtocolError
+from hes.errors import AccessDenied, ConfigError, RemoteProtocolError
 from hes.protocols.dlms_cosem import DlmsSession
 
 DATA_CLASS: Final = 1
@@ -33,17 +33,24 @@ LOOKED_AT_MAX: Final = 64
 
 
 class SendCounter:
-    """Numbers one after another. next: the one that comes next. moved: whether some were passed over."""
+    """Numbers of one client, one after another. next: the one that comes next. moved: whether some were passed over."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, client_sap: int) -> None:
         self.next = first
+        self.client_sap = client_sap
         self.moved = False
 
     def move_up(self, lowest: int) -> None:
         self.next, self.moved = lowest, True
 
     def take(self) -> int:
+        """Raises ConfigError when there are no more."""
         taken = self.next
+        if taken >= INVOCATION_COUNTER_MAX:
+            raise ConfigError(
+                f"the invocation counter of client {self.client_sap} has run out: its keys must be changed.",
+                value=taken,
+            )
         self.next = taken + 1
         return taken
 
