@@ -59,12 +59,11 @@ def refusals_explained(plan: ConnectPlan, seen: SeenCounters | None = None) -> I
 def _too_far(error: CounterJumpRefused, plan: ConnectPlan, seen: SeenCounters | None) -> str:
     expected, ours = error.fields["expected"], error.fields["ours"]
     who = f"client {plan.settings.client_sap}"
-    if expected >= INVOCATION_COUNTER_MAX:
-        return (
-            f"the meter wants invocation counter {expected} from {who}: it has run out, and its keys must be changed."
-        )
     read = f" (the public client reads {seen})" if seen is not None else ""
     fitting = [] if seen is None else [each.name for each in seen.each if each.value in (expected, expected - 1)]
+    if expected >= INVOCATION_COUNTER_MAX:
+        where = f" (it is that of {fitting[0]})" if fitting else ""
+        return f"the meter wants invocation counter {expected} from {who}{where}: the keys are used up, change them."
     refusal = error.__cause__
     if isinstance(refusal, AccessDenied) and expected_counter(refusal) is None and fitting:
         return (

@@ -222,6 +222,14 @@ def test_a_counter_of_another_setup_that_has_run_out_is_in_nobodys_way() -> None
     )
 
 
+def test_a_counter_of_the_client_that_has_run_out_is_named_by_its_object() -> None:
+    with MeterOnTcp() as meter:
+        meter.meter.security.advance_receive_counter(1, INVOCATION_COUNTER_MAX)
+        said = message(run(meter.url, *strict()))
+    assert f"wants invocation counter {INVOCATION_COUNTER_MAX} from client 5 (it is that of 0.0.43.1.1.255)" in said
+    assert "the keys are used up" in said
+
+
 @pytest.mark.parametrize("value", [1 << 30, INVOCATION_COUNTER_MAX])
 def test_a_counter_that_may_be_anothers_and_is_far_ahead_is_left_to_a_person(value: int) -> None:
     with MeterOnTcp() as meter:
