@@ -5,21 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final, Protocol
+
+import structlog
 
 from hes.clock import Clock, SystemClock
 from hes.dlms.mode_e import SignOnSettings
-from hes.errors import ConfigError, LinkError
+from hes.errors import ConfigError, LinkError, StoreError
 from hes.links.network_errors import url_of
 from hes.links.registry import Links, LinkUrl, Listener
+from sim.counter_file import CounterFile
+from sim.kept_meter_security import KeptMeterSecurity
 from sim.live import starting_now
 from sim.meter.endpoint import MeterEndpoint
-from sim.meter_lines import HDLC_LOWER_FIRST, METERS_MAX, Door, HdlcLine, MakeLine, Station, WrapperLine
+from sim.meter_lines import HDLC_LOWER_FIRST, METERS_MAX, Door, Endpoint, HdlcLine, MakeLine, Station, WrapperLine
 from sim.mode_e_line import mode_e_line
 from sim.world.population import MeterDevice, Population
 from sim.world.world import World
 
 __all__ = ["METERS_MAX", "PORTS_MAX", "Exposed", "ExposedMeters", "serve_meters"]
+
+log = structlog.get_logger()
 
 PORTS_MAX: Final = 400
 """Meters with a port each: with one connection to every one of them, below the usual 1,024 open files [A]."""
@@ -44,22 +51,65 @@ class ExposedMeters:
     """Some meters of a world, from `first` on (a name or number; None: the world's first).
 
     Their clocks are set when this is made, and go by `clock` from there on.
-    devices, stations: in the order of the world. Raises ConfigError when the world has no such meters.
+    state: file that keeps their invocation counters; without, these begin anew with each process.
+    devices, stations: in the order of the world. Raises ConfigError when the world has no such meters, and as
+    `CounterFile` does.
     """
 
-    def __init__(self, world: World, first: str | None = None, count: int = 1, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        first: str | None = None,
+        count: int = 1,
+        *,
+        clock: Clock | None = None,
+        state: Path | None = None,
+    ) -> None:
         self.clock = clock or SystemClock()
         self.population = Population(starting_now(world, self.clock))
         self.devices = _pick(self.population, first, count)
+        owner = f"world {world.name} with seed {world.seed}"
+        self._counters = None if state is None else CounterFile(state, owner)
         self.stations = tuple(
             Station(
-                _always_awake(self.population.endpoint(device)),
+                self._endpoint(device),
                 self.population.meter_type(device.profile, device.shape).profile.server_sap,
                 HDLC_LOWER_FIRST + place,
                 device.number,
             )
             for place, device in enumerate(self.devices)
         )
+
+    def _endpoint(self, device: MeterDevice) -> Endpoint:
+        endpoint = _always_awake(self.population.endpoint(device))
+        if self._counters is None:
+            return endpoint
+        shared = self.population.meter_type(device.profile, device.shape)
+        title = device.identity.system_title
+        endpoint.remember(KeptMeterSecurity(shared.seed, title, shared.password_saps, counters=self._counters))
+        return CountingEndpoint(endpoint)
+
+    def close(self) -> None:
+        """They serve nobody any more. Raises StoreError when the counters cannot be written."""
+        if self._counters is not None:
+            self._counters.close()
+
+
+class CountingEndpoint:
+    """A meter that keeps its counters in a file: where it cannot, it is silent, since no counter may come twice."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self.take_further = endpoint.take_further
+        self.take_findings = endpoint.take_findings
+        self.link_lost = endpoint.link_lost
+
+    def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float, *, at_once: int = 1) -> bytes | None:
+        try:
+            return self._endpoint.ask(client_sap, apdu, now_epoch_s, at_once=at_once)
+        except StoreError as error:
+            log.error("counters_not_kept", reason=error.message)
+            return None
 
 
 async def serve_meters(

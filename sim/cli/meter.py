@@ -47,7 +47,7 @@ NEW_PTY = "auto"
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="With --model reference: keep its invocation counters in FILE from one start to the next.",
+    help="Keep the invocation counters in FILE from one start to the next.",
 )
 @click.option(
     "--write-secrets",
@@ -83,7 +83,8 @@ def meter(
     set, and what it says afterwards follows. The keys that are printed are TEST KEYS, derived from the world's seed.
 
     --model reference serves one meter for protocol tests instead, with an association for every way to authenticate.
-    What clients change in it (clock, relay, objects, keys) is kept until it ends. Its invocation counters begin anew
+
+    What clients change (clock, relay, objects, keys) is kept until the command ends. Invocation counters begin anew
     with each start too, so that recorded ciphered requests are taken again, unless --state names a file for them.
     """
     from dataclasses import replace
@@ -106,23 +107,25 @@ def meter(
         kept = ReferenceFiles(state, write_secrets)
         _serve_reference(url, kept, hdlc=hdlc, sign_on=sign_on, as_json=as_json)
         return
-    if state is not None:
-        raise click.UsageError("--state is for --model reference: a simulated meter keeps nothing after it ends.")
     if write_secrets is not None:
         raise click.UsageError("--write-secrets is for --model reference: a simulated meter needs no key files.")
     loaded = parse.load(world)
     if seed is not None:
         loaded = replace(loaded, seed=seed)
-    meters = ExposedMeters(loaded, name, count)
+    meters = ExposedMeters(loaded, name, count, state=state)
     if sign_on is not None:
         first, *others = [device.number for device in meters.devices]
         sign_on = replace(sign_on, address=first, also=tuple(others))
 
     def announce(reached_at: Sequence[str]) -> None:
         offer = _offer([_reached(place, sign_on) for place in reached_at], meters, hdlc=hdlc)
+        offer["state"] = None if state is None else str(state)
         click.echo(json.dumps(offer, ensure_ascii=False) if as_json else _text(offer))
 
-    run_until_stopped(serve_meters(Links(), url, meters, announce, hdlc=hdlc, sign_on=sign_on))
+    try:
+        run_until_stopped(serve_meters(Links(), url, meters, announce, hdlc=hdlc, sign_on=sign_on))
+    finally:
+        meters.close()
 
 
 def _check_no_world(name: str | None, seed: int | None) -> None:
@@ -261,7 +264,7 @@ def _offer(urls: Sequence[str], meters: Any, *, hdlc: bool) -> dict[str, Any]:
 
 
 def _text(offer: dict[str, Any]) -> str:
-    from sim.cli.offers import client_lines, key_lines, sign_on_lines
+    from sim.cli.offers import client_lines, kept_lines, key_lines, sign_on_lines
 
     first, meters = offer["meters"][0], offer["meters"]
     how = "HDLC" if offer["framing"] == "hdlc" else "the DLMS wrapper"
@@ -272,6 +275,7 @@ def _text(offer: dict[str, Any]) -> str:
         lines.append(f"  open {offer['device']} like a serial port")
     lines += sign_on_lines(offer)
     lines += client_lines(meters)
+    lines += kept_lines(offer)
     lines.append("  TEST KEYS of this world's seed, never for a real meter:")
     for each in meters:
         lines.append(f"  {each['meter']}, number {each['number']}, profile {each['profile']}: {_address(each)}")

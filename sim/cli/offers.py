@@ -112,7 +112,7 @@ def reference_text(offer: dict[str, Any]) -> str:
         else:
             lines.append(f"  clients of security setup {setup}, invocation counter {clients[0]['invocation_counter']}:")
         lines += _table(clients)
-    lines += _kept(offer.get("state"))
+    lines += kept_lines(offer)
     lines.append("  TEST KEYS, the same for everybody:")
     lines.append(f"    system title        {offer['system_title']}")
     lines.append(f"    of the test client  {offer['client_system_title']}, the one with known public keys")
@@ -128,16 +128,16 @@ def reference_text(offer: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _kept(state: str | None) -> list[str]:
-    """What of the reference meter outlives the process."""
-    if state is None:
+def kept_lines(offer: dict[str, Any]) -> list[str]:
+    """What of a meter outlives the process."""
+    if offer.get("state") is None:
         return [
             "  kept until it ends: clock, relay, objects, keys and invocation counters;",
             "    after a restart recorded ciphered requests are taken again (--state FILE keeps the counters)",
         ]
     return [
         "  kept until it ends: clock, relay, objects and keys",
-        f"  kept from one start to the next: invocation counters, in {state}",
+        f"  kept from one start to the next: invocation counters, in {offer['state']}",
     ]
 
 

@@ -55,6 +55,10 @@ class MeterEndpoint:
         """Keep meter and server between associations: for the meter that is asked again and again."""
         self._stays = True
 
+    def remember(self, security: MeterSecurity) -> None:
+        """Go on with these keys and counters. Called before anybody associates."""
+        self._security = security
+
     def answer(self, octets: bytes, now_epoch_s: float) -> bytes | None:
         """What the meter says to one wrapper frame, None for nothing: no power, not for it, or not a frame."""
         try:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import structlog
-
 from hes.dlms.findings import Finding
 from hes.dlms.server import PhysicalServer
-from hes.errors import StoreError
 from sim.reference.life import Life
 from sim.reference.meter import ReferenceMeter
-
-log = structlog.get_logger()
 
 CHALLENGE_OCTETS: Final = 32
 """What HLS-ECDSA wants at least, and every other mechanism takes. Source: docs/protocols/dlms-application.md §5."""
@@ -29,11 +24,7 @@ class ReferenceEndpoint:
     def ask(self, client_sap: int, apdu: bytes, now_epoch_s: float, *, at_once: int = 1) -> bytes | None:
         """What it says to one APDU of that client; None for nothing."""
         self.life.advance(now_epoch_s)
-        try:
-            answer = self.server.receive(self.server_sap, client_sap, apdu, now_epoch_s, at_once=at_once)
-        except StoreError as error:  # a counter that is not kept must not be used
-            log.error("counters_not_kept", reason=error.message)
-            return None
+        answer = self.server.receive(self.server_sap, client_sap, apdu, now_epoch_s, at_once=at_once)
         self.life.disturbed(now_epoch_s)
         return answer
 

@@ -8,7 +8,7 @@ from hes.dlms.cosem.access import SecurityPolicy
 from hes.dlms.cosem.key_store import KeyStore
 from hes.dlms.cosem.security_state import SecurityMemory
 from hes.dlms.security import EncryptionKeys
-from sim.reference.counter_file import CounterFile, KeyCounters
+from sim.counter_file import CounterFile, KeyCounters
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,9 +42,9 @@ class KeptSecurity(SecurityMemory):
             broadcast_key=broadcast_key,
             key_store=key_store,
         )
-        self._unicast[setup] = self.counters.of_key(keys.encryption, first=send_counter)
+        self._unicast[setup] = self.counters.of_key(self.system_title, keys.encryption, first=send_counter)
         if broadcast_key:
-            self._broadcast[setup] = self.counters.of_key(broadcast_key)
+            self._broadcast[setup] = self.counters.of_key(self.system_title, broadcast_key)
 
     def replace_keys(
         self,
@@ -56,9 +56,9 @@ class KeptSecurity(SecurityMemory):
         master: bytes | None = None,
     ) -> None:
         """A key that was here before goes on with its counters. Raises StoreError when there is no room for them."""
-        unicast = self._unicast[setup] if encryption is None else self.counters.of_key(encryption)
+        unicast = self._unicast[setup] if encryption is None else self.counters.of_key(self.system_title, encryption)
         if broadcast is not None:
-            self._broadcast[setup] = self.counters.of_key(broadcast)
+            self._broadcast[setup] = self.counters.of_key(self.system_title, broadcast)
         self._unicast[setup] = unicast
         SecurityMemory.replace_keys(
             self,

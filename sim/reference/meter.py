@@ -13,9 +13,9 @@ from hes.dlms.cosem.disconnect_control import ControlState
 from hes.dlms.cosem.image.state import ImageMemory
 from hes.dlms.cosem.object_state import ObjectStates
 from hes.dlms.cosem.security_state import SecurityMemory
+from sim.counter_file import CounterFile
 from sim.reference import known_keys
 from sim.reference.associations import OFFERS, SETUP_STRICT, STRICT_POLICY, SUITE_OF
-from sim.reference.counter_file import CounterFile
 from sim.reference.kept_security import KeptSecurity
 from sim.reference.load_profile import LoadProfile
 

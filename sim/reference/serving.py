@@ -15,11 +15,11 @@ from hes.dlms.security.key_agreement import curve_of_suite
 from hes.dlms.server import PhysicalDevice, PhysicalServer
 from hes.entropy import Entropy, SystemEntropy
 from hes.links.registry import Links
-from sim.expose import Announce, serve_meters
+from sim.counter_file import CounterFile
+from sim.expose import Announce, CountingEndpoint, serve_meters
 from sim.meter_lines import HDLC_LOWER_FIRST, Station
 from sim.reference import known_keys
 from sim.reference.associations import OFFERS, SETUP_OPEN, SUITE_OF, Offer, name_of
-from sim.reference.counter_file import CounterFile
 from sim.reference.device import MANAGEMENT_SAP, logical_devices
 from sim.reference.endpoint import CHALLENGE_OCTETS, ReferenceEndpoint
 from sim.reference.life import Life
@@ -42,7 +42,7 @@ class ReferenceMeters:
     ) -> None:
         self.clock = clock or SystemClock()
         chance = entropy or SystemEntropy()
-        self._counters = None if state is None else CounterFile(state, known_keys.SYSTEM_TITLE)
+        self._counters = None if state is None else CounterFile(state, "the reference meter")
         self.meter = ReferenceMeter(self.clock.epoch_s(), chance.octets, self._counters)
         device = PhysicalDevice(logical_devices())
         self.server = PhysicalServer(device, self.meter, entropy=chance.octets, challenge_octets=CHALLENGE_OCTETS)
@@ -51,7 +51,7 @@ class ReferenceMeters:
         self.life = Life(self.meter, list(device), self.clock, self.pushes.send)
         self.stations = tuple(
             Station(
-                ReferenceEndpoint(self.server, each.server_sap, self.life),
+                CountingEndpoint(ReferenceEndpoint(self.server, each.server_sap, self.life)),
                 each.server_sap,
                 HDLC_LOWER_FIRST,
                 f"{NAME}/{each.server_sap}",

@@ -22,6 +22,7 @@ from hes.cli.read import read
 from hes.cli.scan import scan
 from hes.devices import profiles
 from hes.dlms.obis import Obis
+from hes.errors import ConfigError
 from sim.cli.meter import _try_lines, meter
 
 COMMAND = [sys.executable, "-c", "from hes.cli.main import main; main()"]
@@ -91,6 +92,18 @@ def test_the_lines_of_the_reference_meter_can_be_pasted_again_and_again() -> Non
     for counter in ("0.0.43.1.0.255", "0.0.43.1.1.255", "0.0.43.1.2.255", "0.0.43.1.3.255"):
         assert sum(line.endswith(f"invocation counter {counter}:") for line in shown) == 1
     assert "2  reader         authentication low (password)" in shown
+
+
+@pytest.mark.parametrize("model", ["simulated", "reference"])
+def test_what_is_kept_is_printed_and_a_file_that_cannot_be_used_is_named(model: str, tmp_path: Path) -> None:
+    place, state = ("--tcp", "127.0.0.1:0", "--model", model), tmp_path / "state"
+    with served(*place, "--state", str(state)) as process:
+        assert f"kept from one start to the next: invocation counters, in {state}" in printed(process)
+    with served(*place) as process:
+        assert "kept until it ends: clock, relay, objects, keys and invocation counters;" in printed(process)
+    state.write_text("not ours")
+    done = CliRunner().invoke(meter, [*place, "--state", str(state)], standalone_mode=False)
+    assert isinstance(done.exception, ConfigError)
 
 
 def test_the_lines_of_clients_with_key_files_can_be_pasted_too(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Invocation counters of the reference meter outlive it: whatever it sent or took, it sends and takes no more."""
+"""Invocation counters of a served meter outlive it: whatever it sent or took, it sends and takes no more."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ import pytest
 
 from hes.dlms import axdr, data
 from hes.dlms.apdu import MethodDescriptor
+from hes.dlms.client import Client, ClientSettings
 from hes.dlms.client.events import ActDone, Associated, Got
 from hes.dlms.cosem.disconnect_control import ControlState
 from hes.dlms.security import AUTHENTICATED_ENCRYPTED
 from hes.errors import ConfigError, StoreError
-from sim.reference import counter_file, known_keys, objects
-from sim.reference.counter_file import BLOCK, CounterFile
+from sim import counter_file
+from sim.counter_file import BLOCK, CounterFile
+from sim.expose import ExposedMeters
+from sim.meter.keys import meter_keys
+from sim.reference import known_keys, objects
 from sim.reference.kept_security import KeptSecurity
 from sim.reference.serving import ReferenceMeters
 from sim.reference.tests.test_reference_meter import BY_NAME, IMPORT, SeededChance, Session, StandingClock
+from sim.world import parse
 
 KEY, OTHER_KEY = bytes(16), bytes(range(16))
 DISCONNECT = MethodDescriptor(70, objects.RELAY, 1)
@@ -106,7 +111,7 @@ def test_a_client_that_reads_the_counter_goes_on_after_a_crash(tmp_path):
 
 
 def test_a_key_that_comes_back_goes_on_with_its_counters(tmp_path):
-    with_file = CounterFile(tmp_path / "state", known_keys.SYSTEM_TITLE)
+    with_file = CounterFile(tmp_path / "state", "somebody")
     security = KeptSecurity(system_title=known_keys.SYSTEM_TITLE, counters=with_file)
     security.add_setup(0, known_keys.global_keys(0, 0), send_counter=1)
     security.advance_receive_counter(0, 500)
@@ -120,6 +125,42 @@ def test_a_key_that_comes_back_goes_on_with_its_counters(tmp_path):
     assert (security.receive_counter(0), security.take_send_counter(0)) == (0, 1)
     assert security.broadcast_counter(0) == 7
     with_file.close()
+
+
+def test_meters_with_the_same_key_count_apart(tmp_path):
+    kept = CounterFile(tmp_path / "state", "somebody")
+    kept.of_key(b"AMLREF01", KEY).advance(9)
+    assert kept.of_key(b"AMLREF02", KEY).expected == 0
+    kept.close()
+
+
+@pytest.mark.parametrize("stop", [crash, ExposedMeters.close])
+def test_a_simulated_meter_takes_and_sends_nothing_twice_either(tmp_path, stop):
+    for expected, used in ((0, []), (1, [0, 1])):
+        meters = ExposedMeters(parse.load("neighbourhood"), clock=StandingClock(), state=tmp_path / "state")
+        security = meters.stations[0].endpoint._endpoint._security
+        assert security.receive_counter(0) >= expected
+        assert security.take_send_counter(0) not in used
+        security.take_send_counter(0)
+        security.replace_keys(0, encryption=KEY, authentication=None, broadcast=OTHER_KEY)
+        assert security.receive_counter(0) == security.broadcast_counter(0) == 0
+        security.replace_keys(0, encryption=security_of(meters), authentication=None)
+        security.advance_receive_counter(0, 1)
+        stop(meters)
+
+
+def security_of(meters):
+    """The encryption key that the first meter was made with."""
+    device = meters.devices[0]
+    return meter_keys(meters.population.world.seed, device.system_title).global_keys.encryption
+
+
+def test_a_simulated_meter_is_asked_with_its_counters_in_a_file(tmp_path):
+    meters = ExposedMeters(parse.load("neighbourhood"), clock=StandingClock(), state=tmp_path / "state")
+    endpoint = meters.stations[0].endpoint
+    assert endpoint.ask(3, Client(ClientSettings(client_sap=3)).associate(), meters.clock.epoch_s())[0] == 0x61
+    assert endpoint._endpoint.meter().security_record is endpoint._endpoint._security
+    meters.close()
 
 
 def test_no_key_stands_in_the_file(tmp_path):
@@ -148,10 +189,10 @@ def test_a_request_is_not_carried_out_when_its_counter_cannot_be_kept(tmp_path, 
 
 def test_the_number_of_keys_has_a_bound(tmp_path, monkeypatch):
     monkeypatch.setattr(counter_file, "KEYS_MAX", 1)
-    kept = CounterFile(tmp_path / "state", known_keys.SYSTEM_TITLE)
-    kept.of_key(KEY)
+    kept = CounterFile(tmp_path / "state", "somebody")
+    kept.of_key(b"AMLREF01", KEY)
     with pytest.raises(StoreError, match="takes no more"):
-        kept.of_key(OTHER_KEY)
+        kept.of_key(b"AMLREF01", OTHER_KEY)
     kept.close()
 
 
@@ -183,8 +224,8 @@ def test_a_changed_number_is_damage(tmp_path):
 
 
 def test_the_file_of_another_meter_is_refused(tmp_path):
-    CounterFile(tmp_path / "state", b"OTHER001").close()
-    with pytest.raises(ConfigError, match="of the meter"):
+    CounterFile(tmp_path / "state", "somebody else").close()
+    with pytest.raises(ConfigError, match="of somebody else, not of the reference meter"):
         made(tmp_path / "state")
 
 

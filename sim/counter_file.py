@@ -1,4 +1,4 @@
-"""Invocation counters of a meter in a file, so that a restart, clean or not, repeats none and takes none again.
+"""Invocation counters of meters in a file, so that a restart, clean or not, repeats none and takes none again.
 
     send     blocks are reserved in the file before the first counter of them is used (`ReservedCounter`)
     receive  what the file says is at least as high as anything taken: it runs ahead by a block, and a request is
@@ -83,13 +83,13 @@ class KeyCounters:
 
 
 class CounterFile:
-    """The counters in one file, which is this meter's alone until `close`.
+    """The counters in one file, which is this process's alone until `close`. owner: whose meters they are.
 
-    Raises ConfigError for a file that is none of ours, is damaged, is another device's or in use, or cannot be written.
+    Raises ConfigError for a file that is none of ours, is damaged, is of others or in use, or cannot be written.
     """
 
-    def __init__(self, path: Path, system_title: bytes) -> None:
-        self._path, self._system_title = path, system_title
+    def __init__(self, path: Path, owner: str) -> None:
+        self._path, self._owner = path, owner
         self._counters: dict[str, KeyCounters] = {}
         self._lock = _locked(path)
         try:
@@ -102,9 +102,12 @@ class CounterFile:
             self._lock.close()
             raise
 
-    def of_key(self, key: bytes, *, first: int = 0) -> KeyCounters:
-        """Counters of a key, from `first` on for one that was never seen here. Raises StoreError for one too many."""
-        mark = hashlib.sha256(FORMAT.encode("ascii") + self._system_title + key).hexdigest()[:32]
+    def of_key(self, system_title: bytes, key: bytes, *, first: int = 0) -> KeyCounters:
+        """Counters of a meter's key, from `first` on for one that was never seen here.
+
+        Raises StoreError for one too many.
+        """
+        mark = hashlib.sha256(FORMAT.encode("ascii") + system_title + key).hexdigest()[:32]
         if mark not in self._counters:
             if mark not in self._kept and len(self._kept) >= KEYS_MAX:
                 raise StoreError(f"{self._path} has the counters of {KEYS_MAX} keys, and takes no more")
@@ -114,7 +117,7 @@ class CounterFile:
     def write(self) -> None:
         """Put everything into the file; returns when it is safe. Raises StoreError when it cannot be written."""
         body = {
-            "system_title": self._system_title.hex().upper(),
+            "owner": self._owner,
             "keys": {mark: [kept.send, kept.receive] for mark, kept in self._kept.items()},
         }
         text = json.dumps({"format": FORMAT, "version": VERSION, **body, "check": _check(body)}, indent=1) + "\n"
@@ -157,13 +160,13 @@ class CounterFile:
             raise ConfigError(f"{self._path} is no file of counters, or a damaged one: name another file")
         if found.get("version") != VERSION:
             raise ConfigError(f"{self._path} has version {found.get('version')}, this amiloop reads {VERSION}")
-        body = {"system_title": found.get("system_title"), "keys": found.get("keys")}
+        body = {"owner": found.get("owner"), "keys": found.get("keys")}
         if found.get("check") != _check(body):
             raise ConfigError(
                 f"{self._path} is damaged, so its counters cannot be trusted: put a copy back or name another file"
             )
-        if body["system_title"] != self._system_title.hex().upper():
-            raise ConfigError(f"{self._path} is of the meter {body['system_title']}: name another file")
+        if body["owner"] != self._owner:
+            raise ConfigError(f"{self._path} is of {body['owner']}, not of {self._owner}: name another file")
         return {mark: _Kept(*numbers) for mark, numbers in found["keys"].items()}
 
 
