@@ -8,8 +8,9 @@ from string import Template
 from typing import Final
 
 from hes.clock import utc
+from hes.dlms.inspect.brief import brief
 from hes.dlms.inspect.conversation import Conversation
-from hes.dlms.inspect.hiding import shown_hex
+from hes.dlms.inspect.hiding import hidden_places, shown_hex
 from hes.dlms.inspect.node import Node, render_text
 from hes.protocols.frame_inspector import FrameInspector
 from hes.reports import page
@@ -143,7 +144,8 @@ def _row(entry: Entry, frames: FrameInspector, inside: dict[str, Conversation]) 
     source = f"<td>{text(entry.source)}</td>"
     if entry.kind == "apdu":
         node = inside.setdefault(entry.source, Conversation()).inspect_apdu(entry.octets)
-        said = _details(apdu_summary(entry.octets), node, entry.octets)
+        line = brief(node) if any(hidden_places(node)) else apdu_summary(entry.octets)
+        said = _details(line, node, entry.octets)
         return f'<tr class="apdu">{time}{arrow}{source}<td>{said}</td></tr>'
     note = f" ({entry.note})" if entry.note else ""
     node = frames.inspect(entry.octets)
