@@ -19,16 +19,8 @@ from hes.links.line_transport import HIGH_WATER_OCTETS
 from hes.links.registry import Links
 from hes.protocols.wrapper_session import WrapperSession
 from sim.finding_log import LINES_PER_SECOND
-from sim.meter_lines import (
-    CONNECTIONS_MAX,
-    FIRST_FRAME_S,
-    LOOK_EVERY_S,
-    SILENT_S,
-    Door,
-    HdlcLine,
-    MakeLine,
-    WrapperLine,
-)
+from sim.meter_door import CONNECTIONS_MAX, FIRST_FRAME_S, LOOK_EVERY_S, SILENT_S, Door, MakeLine
+from sim.meter_lines import HdlcLine, WrapperLine
 from sim.tests.hdlc_session import HdlcSession
 from sim.tests.test_expose import PATIENCE_S, PUBLIC, associated, exposed, play, play_virtually, serving
 

@@ -42,7 +42,7 @@ from sim.media.net import Lan, SimNet
 from sim.meter.capture import true_rows
 from sim.meter.keys import meter_keys
 from sim.meter.load import Quantity
-from sim.meter_lines import CONNECTIONS_MAX
+from sim.meter_door import CONNECTIONS_MAX
 from sim.tests.hdlc_session import HdlcSession
 from sim.tests.small_worlds import small
 from sim.world import parse
