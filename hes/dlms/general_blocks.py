@@ -231,9 +231,12 @@ class GeneralBlocks:
     def _while_sending(self, block: GeneralBlock, at_once: int) -> Outcome:
         if block.acknowledged > self._sent:
             return self._abort(f"block {block.acknowledged} is acknowledged, {self._sent} was the last one sent")
+        if block.data and self._initiates and block.acknowledged == self._final:  # the answer
+            self._received = min(self._received, block.number - 1)  # an empty block of that number was of an older one
+            return self._take(block)
         if block.data and block.number > self._received:
-            if self._initiates:  # the answer, unless it is the rest of an older one
-                return self._take(block) if block.acknowledged == self._final else NOTHING
+            if self._initiates:  # the rest of an older answer
+                return NOTHING
             return self._abort(f"block {block.number} follows a message that was whole")
         self.state = step(self.state, Event.ACKNOWLEDGED)
         self._received = max(self._received, block.number)

@@ -224,6 +224,18 @@ def test_blocks_beyond_the_window_are_not_kept():
     assert server.receive(block(2, b"b")).send == (block(1, window=3, acknowledged=4).encode(),)
 
 
+def test_a_late_acknowledgement_of_an_older_request_hides_no_block_of_the_answer():
+    """Nothing in a block says which exchange it belongs to: an empty one that has the number of the answer's first."""
+    client, server = pair(size=12)
+    (request,) = client.send(MESSAGE[:4])
+    assert take(client, block(1, acknowledged=1, window=2).encode()).whole is None
+    take(server, request)
+    (first,) = server.send(MESSAGE[:9])
+    (acknowledged,) = take(client, first).send
+    (second,) = take(server, acknowledged).send
+    assert take(client, second).whole == MESSAGE[:9]
+
+
 def test_the_rest_of_an_answer_that_was_given_up_is_passed_over():
     client, _ = pair(client_window=5)
     assert client.receive(block(3, b"old", streaming=True)) == NOTHING
