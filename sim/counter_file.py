@@ -89,9 +89,9 @@ class CounterFile:
     """
 
     def __init__(self, path: Path, owner: str) -> None:
-        self._path, self._owner = path, owner
+        self._path, self._owner = path.resolve(), owner  # a link stays one, and has no lock of its own
         self._counters: dict[str, KeyCounters] = {}
-        self._lock = _locked(path)
+        self._lock = _locked(self._path)
         try:
             self._kept = self._read()
             self.write()

@@ -111,6 +111,12 @@ def _first(plan: ConnectPlan, seen: SeenCounters) -> int:
             obis=str(lowest.name),
             value=lowest.value,
         )
+    security = plan.settings.security
+    if plan.searches_counter and not seen.certain and seen.differ and security is not None and security.dedicated:
+        raise ConfigError(
+            f"it is not certain where {who} counts ({seen}), and under a counter that was used before a dedicated key "
+            "can be found out: say --counter-object with --dedicated.",
+        )
     return lowest.value + 1
 
 
@@ -126,7 +132,8 @@ async def _with_remark(
     if own is None and seen.differ:
         remark = f"where {who} counts is not certain ({seen}): say --counter-object"
     elif own is not None and seen.differ:
-        remark = f"{who} counts in {own}: {asked} (the public client reads {seen}, and the lowest was tried first)"
+        tried = "trying the lowest first uses a counter again"
+        remark = f"{who} counts in {own}: {asked} (the public client reads {seen}; {tried})"
     elif own is not None and own != first.name:
         remark = f"{who} counts in {own}, not in {first}, where its counter was taken from: {asked}"
     elif moved:

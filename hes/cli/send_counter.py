@@ -2,9 +2,10 @@
 
 A meter has one counter per security setup (0.0.43.1.e), and the public client is not always told which setup a client
 belongs to. Where it may see the association of that client, the counter is known. Where it may not, and several
-counters differ, the lowest comes first: a counter that is too low is refused, which costs nothing, and one that is too
-high is taken, which a meter never takes back. After a refusal comes the one that the meter names, or the next higher
-one. Source: docs/protocols/dlms-roles.md §6; the order is ours [A].
+counters differ, the lowest comes first: a counter that is too low is refused, and one that is too high is taken, which
+a meter never takes back. A low one is a nonce used again, for an InitiateRequest that holds nothing secret: a dedicated
+key is never sent that way. After a refusal comes the one that the meter names, or the next higher one.
+Source: docs/protocols/dlms-roles.md §6; the order is ours [A].
 """
 
 from __future__ import annotations

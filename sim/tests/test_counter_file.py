@@ -237,6 +237,17 @@ def test_two_meters_do_not_share_a_file(tmp_path):
     made(tmp_path / "state").close()
 
 
+def test_a_link_to_the_file_is_the_file(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "state")
+    meters = made(tmp_path / "state")
+    with pytest.raises(ConfigError, match="in use"):
+        made(link)
+    meters.close()
+    made(link).close()
+    assert link.is_symlink()
+
+
 def test_a_place_where_nothing_can_be_written_is_named_at_once(tmp_path):
     with pytest.raises(ConfigError, match="missing"):
         made(tmp_path / "missing" / "state")

@@ -230,6 +230,17 @@ def test_a_counter_of_the_client_that_has_run_out_is_named_by_its_object() -> No
     assert "the keys are used up" in said
 
 
+def test_a_dedicated_key_is_never_sent_under_a_counter_that_is_only_tried() -> None:
+    with MeterOnTcp() as meter:
+        meter.meter.security.advance_receive_counter(0, 46)
+        meter.meter.security.advance_receive_counter(1, 700)
+        said = message(run(meter.url, *strict("--dedicated")))
+        assert meter.meter.security.receive_counter(1) == 700
+        done = run(meter.url, *strict("--dedicated", "--counter-object", "0.0.43.1.1.255"))
+    assert "say --counter-object with --dedicated" in said
+    assert done.return_value == 0, done.exception
+
+
 @pytest.mark.parametrize("value", [1 << 30, INVOCATION_COUNTER_MAX])
 def test_a_counter_that_may_be_anothers_and_is_far_ahead_is_left_to_a_person(value: int) -> None:
     with MeterOnTcp() as meter:
