@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
+import threading
 import traceback
 from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
@@ -55,7 +57,7 @@ def run(
         errors = _Errors(loop)
         task = loop.create_task(main)
         task.add_done_callback(lambda _: loop.stop())
-        with errors.collected():
+        with errors.collected(), _interrupted_between_callbacks(loop):
             loop.run_forever()
         if task.done() and not task.cancelled():
             errors.add(task.exception())
@@ -95,6 +97,30 @@ def garbage_policy(policy: Garbage) -> Iterator[None]:
         _policies -= 1
         if _policies == 0:
             gc.unfreeze()
+
+
+@contextmanager
+def _interrupted_between_callbacks(loop: VirtualLoop) -> Iterator[None]:
+    """Ctrl-C stops the loop before it is raised. Raised wherever a task happens to be, it would end that task alone, in
+    the middle of its own tidying up, and leave the others no loop for theirs. A SIGINT handler of one's own stays."""
+    is_ours = threading.current_thread() is threading.main_thread()
+    if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    came = False
+
+    def stop(*_: object) -> None:
+        nonlocal came
+        came = True
+        loop.stop()
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 class _Errors:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import gc
+import os
+import signal
 
 import pytest
 
@@ -196,6 +198,28 @@ def test_ctrl_c_ends_the_tasks_and_comes_through():
     with pytest.raises(KeyboardInterrupt):
         play(main())
     assert ended == ["main"]
+
+
+def test_ctrl_c_within_a_task_leaves_it_the_loop_for_what_it_has_to_put_away():
+    said = []
+
+    async def served() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            said.append("the step goes on")
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(1)
+            said.append("put away")
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(served())
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main(), loop=VirtualLoop())
+    assert said == ["the step goes on", "put away"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_main_that_is_cancelled_raises_cancelled_error():
