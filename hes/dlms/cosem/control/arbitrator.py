@@ -8,15 +8,15 @@ Source: docs/protocols/cosem-functions.md §1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 from hes.dlms import data
 from hes.dlms.codes import ActionResult
 from hes.dlms.cosem.access import READERS, Role
 from hes.dlms.cosem.context import Context
-from hes.dlms.cosem.cosem_object import Attribute, Method
+from hes.dlms.cosem.cosem_object import Method
 from hes.dlms.cosem.inner_calls import ScriptReference, elements, members, number
 from hes.dlms.cosem.interface_classes import CLASSES
 from hes.dlms.cosem.object_state import StatefulObject
@@ -88,8 +88,7 @@ class Arbitrator(StatefulObject[I, ArbitratorState]):
         writable: Role = Role.MANAGEMENT,
         invocable: Role = Role.MANAGEMENT,
     ) -> None:
-        def kept(field: str, encode: Callable[[Any], Data], decode: Callable[[Data], Any] | None) -> Attribute[I]:
-            return self.stored(field, encode, decode, readable=readable, writable=writable)
+        kept = partial(self.stored, readable=readable, writable=writable)
 
         super().__init__(
             CLASSES[68, 0],

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeVar
 
 from hes.dlms import axdr, data
@@ -127,8 +128,7 @@ class Limiter(StatefulObject[I, LimiterState]):
     ) -> None:
         self._sample_period_s = sample_period_s
 
-        def kept(field: str, encode: Callable[..., Data], decode: Callable[[Data], object]) -> Attribute[I]:
-            return self.stored(field, encode, decode, readable=readable, writable=writable)
+        kept = partial(self.stored, readable=readable, writable=writable)
 
         def shown(encode: Callable[[Context[I]], Data]) -> Attribute[I]:
             return Attribute(get=lambda context, _selection: axdr.encode(encode(context)), readable=readable)

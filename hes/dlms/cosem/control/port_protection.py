@@ -7,10 +7,10 @@ Source: docs/protocols/cosem-functions.md §4.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult
@@ -97,8 +97,7 @@ class PortProtection(StatefulObject[I, PortProtectionState]):
         writable: Role = Role.MANAGEMENT,
         invocable: Role = Role.MANAGEMENT,
     ) -> None:
-        def kept(field: str, encode: Callable[[Any], Data], decode: Callable[[Data], Any] | None) -> Attribute[I]:
-            return self.stored(field, encode, decode, readable=readable, writable=writable)
+        kept = partial(self.stored, readable=readable, writable=writable)
 
         def status(context: Context[I], _selection: bytes) -> bytes:
             return axdr.encode(data.enum(self.state(context).status(context.now_s)))

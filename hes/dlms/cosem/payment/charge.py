@@ -8,10 +8,10 @@ Source: docs/protocols/cosem-payment.md §4.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 from hes.dlms import axdr, data
 from hes.dlms.codes import ActionResult
@@ -19,7 +19,7 @@ from hes.dlms.cosem.access import READERS, Role
 from hes.dlms.cosem.clock import NO_DATE_TIME
 from hes.dlms.cosem.context import Context
 from hes.dlms.cosem.control.monitored_value import NO_ATTRIBUTE, AttributeReference
-from hes.dlms.cosem.cosem_object import ActionReply, Attribute, Method
+from hes.dlms.cosem.cosem_object import ActionReply, Method
 from hes.dlms.cosem.inner_calls import elements, members, number, octet_string
 from hes.dlms.cosem.interface_classes import CLASSES
 from hes.dlms.cosem.object_state import StatefulObject
@@ -127,8 +127,7 @@ class Charge(StatefulObject[I, ChargeState]):
         writable: Role = Role.MANAGEMENT,
         invocable: Role = Role.MANAGEMENT,
     ) -> None:
-        def kept(field: str, encode: Callable[[Any], Data], decode: Callable[[Data], Any] | None) -> Attribute[I]:
-            return self.stored(field, encode, decode, readable=readable, writable=writable)
+        kept = partial(self.stored, readable=readable, writable=writable)
 
         super().__init__(
             CLASSES[113, 0],

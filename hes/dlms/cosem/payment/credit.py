@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from hes.dlms import axdr, data
@@ -17,7 +18,7 @@ from hes.dlms.cosem.access import READERS, Role
 from hes.dlms.cosem.calendar.date_patterns import civil_s, first_instant
 from hes.dlms.cosem.clock import date_time_of
 from hes.dlms.cosem.context import Context
-from hes.dlms.cosem.cosem_object import ActionReply, Attribute, Method
+from hes.dlms.cosem.cosem_object import ActionReply, Method
 from hes.dlms.cosem.device_time import TICK_S, handled_own_s
 from hes.dlms.cosem.inner_calls import number
 from hes.dlms.cosem.interface_classes import CLASSES
@@ -49,8 +50,7 @@ class Credit(StatefulObject[I, CreditState]):
         writable: Role = Role.MANAGEMENT,
         invocable: Role = Role.MANAGEMENT,
     ) -> None:
-        def kept(field: str, encode: Callable[[Any], Data], decode: Callable[[Data], Any] | None) -> Attribute[I]:
-            return self.stored(field, encode, decode, readable=readable, writable=writable)
+        kept = partial(self.stored, readable=readable, writable=writable)
 
         super().__init__(
             CLASSES[112, 0],
