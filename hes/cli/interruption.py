@@ -25,14 +25,15 @@ def run_stoppable(main: Coroutine[Any, Any, ResultT]) -> tuple[ResultT, ExitStat
     """
     signals: list[int] = []
     try:
-        result = asyncio.run(_terminable(main, signals))
+        result = asyncio.run(terminable(main, signals))
     except asyncio.CancelledError:  # a second SIGTERM while it was closing
         say_stopped(ExitStatus.TERMINATED)
         raise click.exceptions.Exit(ExitStatus.TERMINATED) from None
     return result, ExitStatus.TERMINATED if signals else ExitStatus.INTERRUPTED
 
 
-async def _terminable(main: Coroutine[Any, Any, ResultT], signals: list[int]) -> ResultT:
+async def terminable(main: Coroutine[Any, Any, ResultT], signals: list[int]) -> ResultT:
+    """`main`, cancelled by SIGTERM, which then stands in `signals`. Only the main thread hears of it."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     takes_signals = threading.current_thread() is threading.main_thread()
 
